@@ -1,0 +1,186 @@
+//! The codes: one table of what each is called, which status it has and who is to blame.
+
+use std::fmt;
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::Blame;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])+ $variant:ident = $name:literal, $status:ident, $blame:ident, $title:literal;)+) => {
+        /// What happened: a stable name that programs may match on.
+        #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+        pub enum Code {
+            $($(#[$doc])+ #[serde(rename = $name)] $variant,)+
+        }
+
+        impl Code {
+            /// All of them, in the order of their names.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// Its name in JSON.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// The HTTP status of an answer with it.
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)+ }
+            }
+
+            /// Who has to act.
+            pub const fn blame(self) -> Blame {
+                match self { $(Self::$variant => Blame::$blame,)+ }
+            }
+
+            /// A short phrase for people, the same for every occurrence.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The answer broke off, or ended without Tiller's status.
+    AnswerInterrupted = "answer_interrupted", BAD_GATEWAY, Cluster, "The answer was cut off";
+    /// The request body is larger than this edge reads.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, Caller, "Request body too large";
+    /// The bridge could not do its part, or does not speak grpc-web.
+    BridgeError = "bridge_error", BAD_GATEWAY, Cluster, "The bridge failed";
+    /// The cluster is reached with the caller's own credentials, and the APIServer does not accept them, or there are none.
+    CallerCredentialsRefused = "caller_credentials_refused", UNAUTHORIZED, Caller, "Cluster refuses the caller's credentials";
+    /// The cluster is reached with the caller's own credentials, and they may not do this.
+    CallerForbidden = "caller_forbidden", FORBIDDEN, Caller, "Cluster forbids the caller's call";
+    /// The chart does not want this Tiller's or this cluster's version.
+    ChartIncompatible = "chart_incompatible", UNPROCESSABLE_ENTITY, Caller, "Chart incompatible with the cluster";
+    /// The chart is larger, deeper or has more entries than this edge unpacks.
+    ChartLimitExceeded = "chart_limit_exceeded", UNPROCESSABLE_ENTITY, Caller, "Chart exceeds a limit";
+    /// The APIServer, or a limiter in front of it, refuses calls for now.
+    ClusterBusy = "cluster_busy", SERVICE_UNAVAILABLE, Cluster, "Cluster busy";
+    /// The APIServer does not accept the credentials the edge has for it.
+    ClusterCredentialsRefused = "cluster_credentials_refused", BAD_GATEWAY, Edge, "Cluster refuses the edge's credentials";
+    /// The APIServer failed, or refused the call for a reason without a code of its own.
+    ClusterError = "cluster_error", BAD_GATEWAY, Cluster, "The APIServer failed";
+    /// The credentials are good and may not do this.
+    ClusterForbidden = "cluster_forbidden", BAD_GATEWAY, Edge, "Cluster forbids the call";
+    /// This edge knows no cluster of that name.
+    ClusterNotFound = "cluster_not_found", NOT_FOUND, Caller, "No such cluster";
+    /// No connection to the APIServer.
+    ClusterUnreachable = "cluster_unreachable", SERVICE_UNAVAILABLE, Cluster, "Cluster unreachable";
+    /// The call took longer than it may.
+    DeadlineExceeded = "deadline_exceeded", GATEWAY_TIMEOUT, Cluster, "Deadline exceeded";
+    /// Every sandbox is taken.
+    EdgeBusy = "edge_busy", SERVICE_UNAVAILABLE, Edge, "Edge busy";
+    /// This edge is shutting down.
+    EdgeDraining = "edge_draining", SERVICE_UNAVAILABLE, Edge, "Edge shutting down";
+    /// The cluster has no such service, or the service no such port.
+    EndpointNotFound = "endpoint_not_found", SERVICE_UNAVAILABLE, Cluster, "Tiller's service not found in the cluster";
+    /// The service exists and nothing ready stands behind it.
+    EndpointNotReady = "endpoint_not_ready", SERVICE_UNAVAILABLE, Cluster, "Nothing ready behind Tiller's service";
+    /// The APIServer cannot reach what stands behind the service.
+    EndpointUnreachable = "endpoint_unreachable", SERVICE_UNAVAILABLE, Cluster, "APIServer cannot reach Tiller's service";
+    /// Something that is neither APIServer nor bridge nor Tiller answered.
+    IntermediaryError = "intermediary_error", BAD_GATEWAY, Cluster, "Something on the way answered instead";
+    /// The chart archive cannot be read or is not a chart.
+    InvalidChart = "invalid_chart", UNPROCESSABLE_ENTITY, Caller, "Invalid chart";
+    /// No release can have that name.
+    InvalidReleaseName = "invalid_release_name", BAD_REQUEST, Caller, "Invalid release name";
+    /// A parameter, a field or the form of the request is wrong.
+    InvalidRequest = "invalid_request", BAD_REQUEST, Caller, "Invalid request";
+    /// The values are not a map, or not what the chart can take.
+    InvalidValues = "invalid_values", UNPROCESSABLE_ENTITY, Caller, "Invalid values";
+    /// Chart and values together are larger than Tiller takes.
+    MessageTooLarge = "message_too_large", PAYLOAD_TOO_LARGE, Caller, "Message too large for Tiller";
+    /// The resource exists and has no such method; `Allow` lists those it has.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, Caller, "Method not allowed";
+    /// No revision of the release is deployed, so that nothing can be upgraded.
+    NoDeployedRelease = "no_deployed_release", CONFLICT, Caller, "No deployed revision";
+    /// None of the representations that `Accept` names is offered.
+    NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, Caller, "Not acceptable";
+    /// The relay does not send such a call.
+    NotRelayed = "not_relayed", INTERNAL_SERVER_ERROR, Edge, "Call not relayed";
+    /// Another install, upgrade or rollback of the release is not finished.
+    OperationInProgress = "operation_in_progress", CONFLICT, Caller, "Another operation is in progress";
+    /// The release is deleted already and its name kept.
+    ReleaseAlreadyDeleted = "release_already_deleted", CONFLICT, Caller, "Release already deleted";
+    /// A release of that name exists.
+    ReleaseExists = "release_exists", CONFLICT, Caller, "Release exists";
+    /// The name cannot be used again while its release is not deleted.
+    ReleaseInUse = "release_in_use", CONFLICT, Caller, "Release name in use";
+    /// The Tiller has no release of that name.
+    ReleaseNotFound = "release_not_found", NOT_FOUND, Caller, "No such release";
+    /// Tiller said that it installed the release and then did not know it.
+    ReleaseNotStored = "release_not_stored", BAD_GATEWAY, Tiller, "Tiller did not store the release";
+    /// The chart's templates do not render with these values.
+    RenderFailed = "render_failed", UNPROCESSABLE_ENTITY, Caller, "Rendering failed";
+    /// The release is not at the revision that `If-Match` names.
+    RevisionConflict = "revision_conflict", PRECONDITION_FAILED, Caller, "Revision conflict";
+    /// The release has no such revision.
+    RevisionNotFound = "revision_not_found", NOT_FOUND, Caller, "No such revision";
+    /// There is no such resource.
+    RouteNotFound = "route_not_found", NOT_FOUND, Caller, "No such route";
+    /// The sandbox that served the request failed.
+    SandboxFailed = "sandbox_failed", INTERNAL_SERVER_ERROR, Edge, "Sandbox failed";
+    /// The request needed more CPU or memory than one request may use.
+    SandboxLimit = "sandbox_limit", UNPROCESSABLE_ENTITY, Caller, "Request exceeds a sandbox limit";
+    /// Tiller failed at the operation.
+    TillerError = "tiller_error", BAD_GATEWAY, Tiller, "Tiller failed";
+    /// Tiller refuses the client's version, or lacks the call.
+    TillerIncompatible = "tiller_incompatible", BAD_GATEWAY, Tiller, "Tiller incompatible";
+    /// Tiller answered something that its API does not allow.
+    TillerMisbehaved = "tiller_misbehaved", BAD_GATEWAY, Tiller, "Tiller misbehaved";
+    /// The cluster has no tiller of that name.
+    TillerNotFound = "tiller_not_found", NOT_FOUND, Caller, "No such tiller";
+    /// Tiller is too old for a field of the request, and would ignore it in silence.
+    TillerTooOld = "tiller_too_old", UNPROCESSABLE_ENTITY, Caller, "Tiller too old for the request";
+    /// Tiller went away, in most cases during the call.
+    TillerUnavailable = "tiller_unavailable", SERVICE_UNAVAILABLE, Tiller, "Tiller unavailable";
+    /// The bridge could not reach Tiller.
+    TillerUnreachable = "tiller_unreachable", SERVICE_UNAVAILABLE, Cluster, "The bridge cannot reach Tiller";
+    /// The request body is of a media type that the resource does not read.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, Caller, "Unsupported media type";
+    /// The cluster does not accept the rendered manifests.
+    ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, Caller, "Validation failed";
+    /// Resources or hooks were not ready in time.
+    WaitTimedOut = "wait_timed_out", GATEWAY_TIMEOUT, Tiller, "Timed out waiting";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_listed_in_the_order_of_their_names() {
+        assert!(
+            Code::ALL
+                .windows(2)
+                .all(|pair| pair[0].as_str() < pair[1].as_str())
+        );
+    }
+
+    #[test]
+    fn a_code_reads_back_from_its_name() {
+        for code in Code::ALL {
+            let json = format!("\"{code}\"");
+            assert_eq!(serde_json::to_string(code).unwrap(), json);
+            assert_eq!(serde_json::from_str::<Code>(&json).unwrap(), *code);
+        }
+    }
+
+    #[test]
+    fn callers_are_blamed_with_4xx_and_others_with_5xx() {
+        for code in Code::ALL {
+            let caller = code.blame() == Blame::Caller;
+            assert_eq!(code.status().is_client_error(), caller, "{code}");
+            assert_eq!(code.status().is_server_error(), !caller, "{code}");
+        }
+    }
+}
