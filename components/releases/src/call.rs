@@ -1,0 +1,260 @@
+//! Calls: from a message to the relay and back.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use grpc_web::timeout;
+use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, Response, StatusCode, header};
+use prost::{DecodeError, Message};
+use rest::{
+    problem::{Code, MEDIA_TYPE, Outcome, Problem, apiserver::is_grpc},
+    relay::{ClusterView, REQUEST_ID, Target, cluster_path},
+};
+use tiller_api::{CLIENT_VERSION, CLIENT_VERSION_HEADER, MAX_MESSAGE, Method};
+
+use crate::{
+    collect::{CollectError, collect},
+    events::Events,
+    failure::{Failure, Relayed},
+    relay::{Relay, SendError},
+};
+
+/// How long a read may take.
+pub(crate) const READ: Duration = Duration::from_secs(60);
+
+/// How long a stream may take.
+pub(crate) const STREAM: Duration = Duration::from_secs(15 * 60);
+
+/// How much longer than Tiller's own timeout a mutation may take.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// Longest answer of the relay that is not a call's, in bytes: 8 MiB.
+const MAX_DOCUMENT: usize = 8 << 20;
+
+/// The way to the relay for one request.
+#[derive(Clone)]
+pub(crate) struct Edge<R> {
+    pub(crate) relay: R,
+    /// The relay's base URL.
+    pub(crate) base: String,
+    pub(crate) request_id: Option<HeaderValue>,
+    /// The caller's own, present only where no host of ours keeps it.
+    pub(crate) authorization: Option<HeaderValue>,
+}
+
+/// The way to one Tiller for one request.
+#[derive(Clone)]
+pub(crate) struct Tiller<R> {
+    pub(crate) edge: Edge<R>,
+    pub(crate) target: Target,
+}
+
+/// How long to wait for a mutation for which Tiller waits that long.
+pub(crate) fn mutation(timeout: Duration) -> Duration {
+    timeout + GRACE
+}
+
+impl<R: Relay> Edge<R> {
+    /// Asks the relay for a document.
+    pub(crate) async fn document(&self, path: &str) -> Result<Bytes, Failure> {
+        let outcome = Outcome::NotApplied;
+        let request = self.request(HttpMethod::GET, path, HeaderMap::new(), Bytes::new())?;
+        let response = self.relay.send(request).await;
+        let response = response.map_err(|error| not_sent(&error, outcome))?;
+        let status = response.status();
+        let (headers, body) = read(response)
+            .await
+            .map_err(|error| unreadable(&error, outcome))?;
+        if status.is_success() {
+            return Ok(body);
+        }
+        Err(refused(status, &headers, body, outcome))
+    }
+
+    fn request(
+        &self,
+        method: HttpMethod,
+        path: &str,
+        mut headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Request<Bytes>, Failure> {
+        if let Some(id) = &self.request_id {
+            headers.insert(REQUEST_ID, id.clone());
+        }
+        if let Some(authorization) = &self.authorization {
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base))
+            .body(body)
+            .map_err(|error| {
+                not_relayed(
+                    format!("the relay's address is wrong: {error}"),
+                    Outcome::NotApplied,
+                )
+            })?;
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+}
+
+impl<R: Relay> Tiller<R> {
+    /// Makes a call with one answer.
+    pub(crate) async fn unary<A: Message + Default>(
+        &self,
+        method: Method,
+        message: &impl Message,
+        deadline: Duration,
+    ) -> Result<A, Failure> {
+        let answer = self.unary_bytes(method, message, deadline).await?;
+        A::decode(answer).map_err(|error| undecodable(method, &error))
+    }
+
+    /// Makes a call with one answer and leaves it encoded.
+    pub(crate) async fn unary_bytes(
+        &self,
+        method: Method,
+        message: &impl Message,
+        deadline: Duration,
+    ) -> Result<Bytes, Failure> {
+        let mut events = self.stream(method, message, deadline).await?;
+        let answer = events.next().await?;
+        match (answer, events.next().await?) {
+            (Some(answer), None) => Ok(answer),
+            (None, _) => Err(misbehaved(method, "the call succeeded without an answer")),
+            (Some(_), Some(_)) => Err(misbehaved(method, "the call has more than one answer")),
+        }
+    }
+
+    /// Makes a call with any number of answers.
+    pub(crate) async fn stream(
+        &self,
+        method: Method,
+        message: &impl Message,
+        deadline: Duration,
+    ) -> Result<Events<R::Body>, Failure> {
+        let body = frame(message)?;
+        let sent = message.encoded_len();
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(grpc_web::CONTENT_TYPE),
+        );
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        headers.insert(
+            CLIENT_VERSION_HEADER,
+            HeaderValue::from_static(CLIENT_VERSION),
+        );
+        if let Ok(timeout) = HeaderValue::from_str(&timeout::encode(deadline)) {
+            headers.insert("grpc-timeout", timeout);
+        }
+        let outcome = Outcome::unproven(method);
+        let path = self.target.path(method);
+        let request = self.edge.request(HttpMethod::POST, &path, headers, body)?;
+        let response = self.edge.relay.send(request).await;
+        let response = response.map_err(|error| not_sent(&error, outcome))?;
+        if is_grpc(response.headers()) {
+            let (head, body) = response.into_parts();
+            return Ok(Events::new(method, sent, head.headers, body));
+        }
+        let status = response.status();
+        let (headers, body) = read(response)
+            .await
+            .map_err(|error| unreadable(&error, outcome))?;
+        Err(refused(status, &headers, body, outcome))
+    }
+
+    /// The cluster as the relay sees it.
+    pub(crate) async fn cluster(&self) -> Result<ClusterView, Failure> {
+        let path = cluster_path(&self.target.cluster, false);
+        let document = self.edge.document(&path).await?;
+        serde_json::from_slice(&document).map_err(|error| {
+            not_relayed(
+                format!("the relay's view of the cluster cannot be read: {error}"),
+                Outcome::NotApplied,
+            )
+        })
+    }
+}
+
+/// A body of one message. What Tiller would refuse for its size is not sent.
+fn frame(message: &impl Message) -> Result<Bytes, Failure> {
+    let len = message.encoded_len();
+    if len > MAX_MESSAGE {
+        return Err(Problem::new(
+            Code::MessageTooLarge,
+            format!(
+                "chart and values make a message of {len} bytes, and Tiller takes {MAX_MESSAGE}"
+            ),
+        )
+        .with_hint(
+            "leave files out of the chart that no template needs, for instance with .helmignore",
+        )
+        .into());
+    }
+    let mut body = BytesMut::with_capacity(5 + len);
+    body.extend_from_slice(&grpc_web::frame_header(len));
+    message
+        .encode(&mut body)
+        .expect("the buffer grows as needed");
+    Ok(body.freeze())
+}
+
+async fn read<B>(response: Response<B>) -> Result<(HeaderMap, Bytes), CollectError>
+where
+    B: http_body::Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
+{
+    let (head, body) = response.into_parts();
+    Ok((head.headers, collect(body, MAX_DOCUMENT).await?))
+}
+
+/// An answer of the relay that is none of what was asked for.
+fn refused(status: StatusCode, headers: &HeaderMap, body: Bytes, outcome: Outcome) -> Failure {
+    let is_problem = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.starts_with(MEDIA_TYPE));
+    if is_problem {
+        return Failure::Relayed(Box::new(Relayed::new(status, headers, body)));
+    }
+    not_relayed(
+        format!("what answers at the relay's address is no relay: HTTP {status}"),
+        outcome,
+    )
+}
+
+fn not_sent(error: &SendError, outcome: Outcome) -> Failure {
+    let outcome = if error.unsent {
+        Outcome::NotApplied
+    } else {
+        outcome
+    };
+    not_relayed(format!("the relay cannot be reached: {error}"), outcome)
+}
+
+fn unreadable(error: &CollectError, outcome: Outcome) -> Failure {
+    not_relayed(
+        format!("the relay's answer cannot be read: {error}"),
+        outcome,
+    )
+}
+
+fn not_relayed(detail: String, outcome: Outcome) -> Failure {
+    Problem::new(Code::NotRelayed, detail)
+        .with_outcome(outcome)
+        .into()
+}
+
+pub(crate) fn undecodable(method: Method, error: &DecodeError) -> Failure {
+    misbehaved(
+        method,
+        &format!("Tiller's answer cannot be decoded: {error}"),
+    )
+}
+
+fn misbehaved(method: Method, detail: &str) -> Failure {
+    Problem::new(Code::TillerMisbehaved, detail)
+        .with_outcome(Outcome::unproven(method))
+        .into()
+}

@@ -1,0 +1,156 @@
+//! `PUT …/releases/{r}`: an upgrade, or with `install` an install if there is nothing to upgrade.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+use rest::{
+    body::Verb,
+    precondition::IfMatch,
+    problem::{Code, Outcome, Problem},
+    time::whole_seconds,
+};
+use tiller_api::{Method, hapi::services::tiller::UpdateReleaseRequest, light};
+
+use crate::{
+    apply::{Request, released},
+    atomic,
+    body::Body,
+    call::{Tiller, mutation},
+    chart,
+    failure::Failure,
+    history, install,
+    relay::Relay,
+    reply, skew, values,
+};
+
+/// Answers an upgrade.
+pub(crate) async fn replace<R: Relay, B>(
+    tiller: &Tiller<R>,
+    name: &str,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<Response<Body>, Failure>
+where
+    B: http_body::Body<Data = Bytes, Error: fmt::Display> + Unpin,
+{
+    let condition = IfMatch::from_headers(headers)?;
+    let mut request = Request::read(Verb::Upgrade, query, headers, body).await?;
+    if let Some(other) = &request.apply.name
+        && other != name
+    {
+        return Err(Problem::new(
+            Code::InvalidRequest,
+            "field `name` is not the name in the path",
+        )
+        .into());
+    }
+    // Tiller says the same of a release that it does not know and of one with no deployed revision.
+    let newest = history::newest(tiller, name).await?;
+    if let Some(condition) = &condition {
+        condition.check(newest.as_ref().map(|newest| newest.version))?;
+    }
+    match newest {
+        Some(newest) => upgrade(tiller, newest, request).await,
+        None if request.apply.install => {
+            request.apply.name = Some(name.to_owned());
+            install::install(tiller, request).await
+        }
+        None => Err(history::not_found(name).into()),
+    }
+}
+
+async fn upgrade<R: Relay>(
+    tiller: &Tiller<R>,
+    newest: light::Release,
+    request: Request,
+) -> Result<Response<Body>, Failure> {
+    let extras = request.extras();
+    let apply = request.apply;
+    // Only an install would make CRDs.
+    let used: Vec<_> = apply
+        .used()
+        .into_iter()
+        .filter(|field| *field != "disable_crd_hook")
+        .collect();
+    let chart = chart::load(&apply.archive)?;
+    drop(apply.archive);
+    let values = values::config(apply.values)?;
+    skew::check(tiller, Method::UpdateRelease, &used).await?;
+    let message = UpdateReleaseRequest {
+        name: newest.name.clone(),
+        chart: Some(chart),
+        values: Some(values),
+        dry_run: apply.dry_run,
+        disable_hooks: apply.disable_hooks,
+        recreate: apply.recreate_pods,
+        timeout: whole_seconds(apply.timeout),
+        reset_values: apply.reset_values,
+        wait: apply.wait,
+        reuse_values: apply.reuse_values,
+        force: apply.force,
+        description: apply.description.unwrap_or_default(),
+        sub_notes: apply.sub_notes,
+        cleanup_on_fail: apply.cleanup_on_fail,
+    };
+    let deadline = mutation(apply.timeout);
+    let answer = tiller
+        .unary_bytes(Method::UpdateRelease, &message, deadline)
+        .await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(failure) if hides_its_cause(&failure, &message) => {
+            return Err(find_cause(tiller, message, failure).await);
+        }
+        Err(failure) if apply.atomic && !apply.dry_run => {
+            return Err(atomic::undo_upgrade(tiller, &message, newest.version, failure).await);
+        }
+        Err(failure) => return Err(failure),
+    };
+    drop(message);
+    let mut view = released(Method::UpdateRelease, answer, extras)?;
+    if let Some(asked) = apply.namespace
+        && asked != view.namespace
+    {
+        view.warnings.push(format!(
+            "the release is in namespace {} and stays there",
+            view.namespace
+        ));
+    }
+    Ok(if apply.dry_run {
+        reply::json(StatusCode::OK, &view)
+    } else {
+        reply::release(StatusCode::OK, &view)
+    })
+}
+
+/// With `force`, Tiller takes a chart that does not render for a reason to install it anew, and complains
+/// of the name.
+fn hides_its_cause(failure: &Failure, message: &UpdateReleaseRequest) -> bool {
+    message.force && failure.code() == Some(Code::ReleaseInUse)
+}
+
+/// Asks for the same without `force` and without doing it, which says what is wrong.
+async fn find_cause<R: Relay>(
+    tiller: &Tiller<R>,
+    message: UpdateReleaseRequest,
+    failure: Failure,
+) -> Failure {
+    let question = UpdateReleaseRequest {
+        dry_run: true,
+        force: false,
+        ..message
+    };
+    let answer = tiller
+        .unary_bytes(Method::UpdateRelease, &question, crate::call::READ)
+        .await;
+    match answer {
+        Err(Failure::Tiller(cause)) => {
+            Failure::Tiller(Box::new(cause.with_outcome(Outcome::NotApplied).with_hint(
+                format!("with `force`, Tiller only says: {}", failure.detail()),
+            )))
+        }
+        Ok(_) | Err(_) => failure,
+    }
+}

@@ -1,0 +1,15 @@
+//! The component's routes, end to end, against a relay made of memory.
+
+mod clusters;
+mod deletes;
+mod fake;
+mod guards;
+mod hostile;
+mod installs;
+mod lists;
+mod pages;
+mod reads;
+mod rollbacks;
+mod routes;
+mod runs;
+mod upgrades;

@@ -1,0 +1,235 @@
+//! Pages of lists and their order.
+
+use prost::Message;
+use rest::problem::Code;
+use tiller_api::{
+    Method,
+    hapi::{release::Release, services::tiller::ListReleasesResponse},
+};
+
+use crate::{
+    fake::{Answer, chunk, edge, messages, release},
+    lists::{LIST, asked, names, with},
+};
+
+/// A chunk of a list of which Tiller has more.
+fn cut(releases: Vec<Release>, next: &str) -> Vec<u8> {
+    ListReleasesResponse {
+        next: next.into(),
+        releases,
+        ..ListReleasesResponse::default()
+    }
+    .encode_to_vec()
+}
+
+fn next(answer: &Answer) -> String {
+    answer.json()["next"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn pages_end_between_releases_and_lose_none() {
+    let everything = || {
+        vec![
+            release("a", 1, 1),
+            release("b", 1, 1),
+            release("b", 2, 4),
+            release("b", 3, 4),
+            release("c", 1, 1),
+        ]
+    };
+    let first = with(everything())
+        .get("/v1/clusters/prod/releases?limit=2")
+        .await;
+    assert_eq!(names(&first), ["a.v1", "b.v3"]);
+
+    // Tiller begins with the last record of that name.
+    let edge = with(vec![release("b", 3, 4), release("c", 1, 1)]);
+    let second = edge
+        .get(&format!("{LIST}?limit=2&cursor={}", next(&first)))
+        .await;
+    assert_eq!(names(&second), ["c.v1"]);
+    assert_eq!(second.json().get("next"), None);
+    assert_eq!(asked(&edge)[0].offset, "b");
+}
+
+#[tokio::test]
+async fn a_full_last_page_has_no_next() {
+    let answer = with(vec![release("a", 1, 1), release("b", 1, 1)])
+        .get("/v1/clusters/prod/releases?limit=2")
+        .await;
+    assert_eq!(names(&answer), ["a.v1", "b.v1"]);
+    assert_eq!(answer.json().get("next"), None);
+}
+
+#[tokio::test]
+async fn a_release_upgraded_between_two_pages_is_shown_once() {
+    let first = with(vec![release("a", 1, 1), release("b", 1, 1)])
+        .get("/v1/clusters/prod/releases?limit=1")
+        .await;
+    let edge = with(vec![release("a", 2, 1), release("b", 1, 1)]);
+    let second = edge
+        .get(&format!("{LIST}?limit=1&cursor={}", next(&first)))
+        .await;
+    assert_eq!(names(&second), ["b.v1"]);
+}
+
+#[tokio::test]
+async fn a_cursor_whose_release_is_gone_still_leads_on() {
+    let first = with(vec![
+        release("a", 1, 1),
+        release("b", 1, 1),
+        release("c", 1, 1),
+    ])
+    .get("/v1/clusters/prod/releases?limit=2")
+    .await;
+    let edge = edge()
+        .fails(Method::ListReleases, "offset \"b\" not found")
+        .on(
+            Method::ListReleases,
+            messages(&[chunk(vec![release("a", 1, 1), release("c", 1, 1)])]),
+        );
+    let second = edge
+        .get(&format!("{LIST}?limit=2&cursor={}", next(&first)))
+        .await;
+    assert_eq!(names(&second), ["c.v1"]);
+    assert_eq!(asked(&edge)[1].offset, "");
+}
+
+#[tokio::test]
+async fn a_page_cut_inside_a_release_is_completed() {
+    let edge = edge()
+        .on(
+            Method::ListReleases,
+            messages(&[cut(vec![release("a", 1, 1), release("b", 1, 4)], "b")]),
+        )
+        .on(
+            Method::ListReleases,
+            messages(&[chunk(vec![
+                release("a", 1, 1),
+                release("b", 1, 4),
+                release("b", 2, 1),
+                release("c", 1, 1),
+            ])]),
+        );
+    let answer = edge.get("/v1/clusters/prod/releases?limit=3").await;
+    assert_eq!(names(&answer), ["a.v1", "b.v2", "c.v1"]);
+    let requests = asked(&edge);
+    assert_eq!(requests[0].limit, 16);
+    assert!(requests[1].limit > 1_000_000);
+}
+
+#[tokio::test]
+async fn pages_of_all_revisions_go_on_inside_a_release() {
+    let everything = || {
+        vec![
+            release("a", 1, 1),
+            release("b", 2, 1),
+            release("b", 1, 3),
+            release("b", 3, 4),
+        ]
+    };
+    let first = with(everything())
+        .get("/v1/clusters/prod/releases?revisions=all&limit=2")
+        .await;
+    assert_eq!(names(&first), ["a.v1", "b.v1"]);
+    let edge = with(everything());
+    let second = edge
+        .get(&format!(
+            "{LIST}?revisions=all&limit=2&cursor={}",
+            next(&first)
+        ))
+        .await;
+    assert_eq!(names(&second), ["b.v2", "b.v3"]);
+    assert_eq!(asked(&edge)[0].offset, "", "an offset would lose revisions");
+}
+
+#[tokio::test]
+async fn names_descend_page_by_page() {
+    let everything = || vec![release("c", 1, 1), release("b", 1, 1), release("a", 1, 1)];
+    let first = with(everything())
+        .get("/v1/clusters/prod/releases?order=desc&limit=2")
+        .await;
+    assert_eq!(names(&first), ["c.v1", "b.v1"]);
+    let second = with(everything())
+        .get(&format!(
+            "{LIST}?order=desc&limit=2&cursor={}",
+            next(&first)
+        ))
+        .await;
+    assert_eq!(names(&second), ["a.v1"]);
+}
+
+#[tokio::test]
+async fn the_last_updated_come_first_page_by_page() {
+    // A revision is a second later than the one before it.
+    let everything = || {
+        vec![
+            release("a", 3, 1),
+            release("b", 5, 1),
+            release("c", 1, 1),
+            release("d", 5, 1),
+        ]
+    };
+    let query = "?sort=updated&order=desc&limit=2";
+    let first = with(everything()).get(&format!("{LIST}{query}")).await;
+    assert_eq!(names(&first), ["d.v5", "b.v5"]);
+    let second = with(everything())
+        .get(&format!("{LIST}{query}&cursor={}", next(&first)))
+        .await;
+    assert_eq!(names(&second), ["a.v3", "c.v1"]);
+    assert_eq!(second.json().get("next"), None);
+}
+
+#[tokio::test]
+async fn charts_are_an_order_that_even_old_tillers_have() {
+    let mut other = release("a", 1, 1);
+    other
+        .chart
+        .as_mut()
+        .unwrap()
+        .metadata
+        .as_mut()
+        .unwrap()
+        .name = "zookeeper".into();
+    let edge = with(vec![other, release("b", 1, 1)]);
+    assert_eq!(
+        names(&edge.get("/v1/clusters/prod/releases?sort=chart").await),
+        ["b.v1", "a.v1"]
+    );
+    assert_eq!(asked(&edge)[0].sort_by, 1);
+}
+
+#[tokio::test]
+async fn in_another_order_a_page_is_bounded() {
+    let many = (0..1500)
+        .map(|n| release(&format!("r{n:04}"), 1, 1))
+        .collect();
+    let answer = with(many)
+        .get("/v1/clusters/prod/releases?sort=updated")
+        .await;
+    assert_eq!(names(&answer).len(), 1000);
+    assert!(answer.json()["next"].is_string());
+}
+
+#[tokio::test]
+async fn a_page_in_lines_says_where_the_next_begins() {
+    let edge = with(vec![release("a", 1, 1), release("b", 1, 1)]);
+    let answer = edge
+        .send(
+            "GET",
+            "/v1/clusters/prod/releases?limit=1",
+            &[("accept", "application/x-ndjson")],
+            "",
+        )
+        .await;
+    assert_eq!(answer.lines()[1]["type"], "next");
+    assert!(answer.lines()[1]["next"].is_string());
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_list_is_refused() {
+    let answer = edge()
+        .get("/v1/clusters/prod/releases?cursor=nonsense")
+        .await;
+    assert_eq!(answer.problem().code, Code::InvalidRequest);
+}
