@@ -25,7 +25,11 @@ pub(crate) const READ: Duration = Duration::from_secs(60);
 /// How long a stream may take.
 pub(crate) const STREAM: Duration = Duration::from_secs(15 * 60);
 
-/// How much longer than Tiller's own timeout a mutation may take.
+/// How often Tiller may wait for its timeout in one operation: for CRDs, for hooks before, for resources,
+/// for hooks after.
+const PHASES: u32 = 4;
+
+/// How much longer than all of Tiller's waiting a mutation may take.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Longest answer of the relay that is not a call's, in bytes: 8 MiB.
@@ -49,9 +53,9 @@ pub(crate) struct Tiller<R> {
     pub(crate) target: Target,
 }
 
-/// How long to wait for a mutation for which Tiller waits that long.
+/// How long to wait for a mutation with that timeout, which Tiller applies to each phase by itself.
 pub(crate) fn mutation(timeout: Duration) -> Duration {
-    timeout + GRACE
+    timeout.saturating_mul(PHASES).saturating_add(GRACE)
 }
 
 impl<R: Relay> Edge<R> {

@@ -155,7 +155,7 @@ async fn h1_the_timeout_on_the_wire_is_300_seconds_unless_told_otherwise() {
         .await;
     let install = edge.call(Method::InstallRelease);
     assert_eq!(install.message::<InstallReleaseRequest>().timeout, 300);
-    assert_eq!(install.header("grpc-timeout"), Some("330S"));
+    assert_eq!(install.header("grpc-timeout"), Some("1230S"));
     let update: UpdateReleaseRequest = edge.call(Method::UpdateRelease).message();
     assert_eq!(update.timeout, 2);
 }

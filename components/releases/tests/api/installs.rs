@@ -104,7 +104,7 @@ async fn every_field_reaches_tiller() {
     assert_eq!(request.values.unwrap().raw, "{\"a\":1}\n");
     assert_eq!(
         edge.call(Method::InstallRelease).header("grpc-timeout"),
-        Some("2M")
+        Some("390S")
     );
 }
 

@@ -135,7 +135,7 @@ async fn every_field_reaches_tiller() {
             logs: true,
         }
     );
-    assert_eq!(call.header("grpc-timeout"), Some("1230S"));
+    assert_eq!(call.header("grpc-timeout"), Some("4830S"));
 }
 
 #[tokio::test]
