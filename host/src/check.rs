@@ -1,0 +1,273 @@
+//! `tiller-edge check`: what works of every cluster, and what to do about what does not.
+//!
+//! It goes the way that calls go, with the edge's own configuration, credentials and connections, so that what it finds
+//! is what callers will find: the kubeconfig's entry, the APIServer, the credentials, the permission for the one
+//! `services/proxy` that the edge needs, and then Tiller itself. Beside the transport that is configured it tries the
+//! other one, and says which of the two the cluster offers.
+
+mod remedy;
+mod report;
+mod review;
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::stream;
+use rest::problem::{Code, Problem};
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+pub use self::report::{ClusterReport, Finding, Report, Step, TillerReport, Verdict};
+use self::review::Review;
+use crate::clusters::{
+    Causes, Cluster, Clusters, ClustersError, CredentialsError, SendError, Tiller,
+};
+use crate::config::{Config, TillerConfig, Transport};
+use crate::ingress::RequestId;
+use crate::relay::Caller;
+use crate::relay::probe::{self, ProbeError, Spoken};
+
+/// How long anything asked may take to answer. Longer than an APIServer tries to reach what is behind a service.
+const PATIENCE: Duration = Duration::from_secs(35);
+
+/// How many clusters are checked at once.
+const AT_ONCE: usize = 8;
+
+/// What to check.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// These clusters only; none: all.
+    pub clusters: Vec<String>,
+    /// The `Authorization` to check clusters with that are reached with the caller's own credentials.
+    pub authorization: Option<SecretString>,
+}
+
+/// Checks the clusters of `config`.
+///
+/// # Errors
+///
+/// When the clusters cannot be listed at all; what is wrong with one of them is in the report.
+pub async fn run(config: &Config, options: &Options) -> Result<Report, ClustersError> {
+    let clusters = Clusters::survey(config)?;
+    let wanted = |name: &str| {
+        options.clusters.is_empty() || options.clusters.iter().any(|wanted| wanted == name)
+    };
+    let caller = Caller {
+        request_id: RequestId::generate(),
+        authorization: options.authorization.clone(),
+    };
+    let mut reports: Vec<ClusterReport> = clusters
+        .unusable()
+        .filter(|(name, _)| wanted(name))
+        .map(|(name, error)| {
+            let finding = Finding::failed(Step::Kubeconfig, Causes(error).to_string());
+            ClusterReport::unusable(name, finding.with_remedy(remedy::entry(name, error)))
+        })
+        .collect();
+    let usable = clusters.iter().filter(|cluster| wanted(cluster.name()));
+    let checked: Vec<ClusterReport> = stream::iter(usable.cloned().collect::<Vec<_>>())
+        .map(|cluster| {
+            let caller = &caller;
+            async move { check(&cluster, caller).await }
+        })
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    reports.extend(checked);
+    let known: Vec<&str> = clusters
+        .iter()
+        .map(|cluster| cluster.name())
+        .chain(clusters.unusable().map(|(name, _)| name))
+        .collect();
+    for name in &options.clusters {
+        if !known.contains(&name.as_str()) {
+            let finding = Finding::failed(Step::Configuration, "this edge has no such cluster");
+            let remedy = format!("name one of: {}", known.join(", "));
+            reports.push(ClusterReport::unusable(name, finding.with_remedy(remedy)));
+        }
+    }
+    reports.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(Report { clusters: reports })
+}
+
+async fn check(cluster: &Cluster, caller: &Caller) -> ClusterReport {
+    let mut report = ClusterReport::new(cluster);
+    let asked = Instant::now();
+    match probe::apiserver(cluster, caller, asked + PATIENCE).await {
+        Ok(version) => report
+            .findings
+            .push(Finding::passed(Step::ApiServer, version).since(asked)),
+        Err(ProbeError::Send(SendError::Credentials(CredentialsError::CallerSentNone))) => {
+            report.findings.push(Finding::skipped(
+                Step::Credentials,
+                "every caller brings its own credentials; give yours to check with them",
+            ));
+            return report;
+        }
+        // Some APIServers tell their version only to those they know; the review tells more.
+        Err(ProbeError::Answered(problem)) if problem.code == Code::ClusterForbidden => report
+            .findings
+            .push(Finding::passed(Step::ApiServer, "answers").since(asked)),
+        Err(error) => {
+            let step = step_of(&error);
+            let finding = Finding::failed(step, explain(&error));
+            report.findings.push(
+                finding
+                    .with_remedy(remedy::cluster(cluster, &error))
+                    .since(asked),
+            );
+            return report;
+        }
+    }
+    for tiller in cluster.tillers() {
+        report
+            .tillers
+            .push(check_tiller(cluster, tiller, caller).await);
+    }
+    report
+}
+
+async fn check_tiller(cluster: &Cluster, tiller: &Tiller, caller: &Caller) -> TillerReport {
+    let mut report = TillerReport::new(tiller);
+    let asked = Instant::now();
+    let review = match review::permission(cluster, tiller, caller, asked + PATIENCE).await {
+        Ok(review) => review,
+        Err(error) => {
+            let finding = Finding::failed(step_of(&error), explain(&error))
+                .with_remedy(remedy::cluster(cluster, &error));
+            report.findings.push(finding.since(asked));
+            return report;
+        }
+    };
+    let took = asked.elapsed();
+    let answers = ask(cluster, tiller, caller, &mut report.findings).await;
+    report.offers.set(tiller.transport(), answers);
+    let refused = report
+        .findings
+        .iter()
+        .any(|finding| finding.step == Step::Permission);
+    if !refused {
+        let permission = permission(tiller, &review, answers).taking(took);
+        report.findings.insert(0, permission);
+    }
+    let other = other_transport(tiller);
+    let also = probe::tiller(cluster, &other, caller, Instant::now() + PATIENCE).await;
+    let also = matches!(also, Ok(Spoken::Tiller(Ok(_))));
+    report.offers.set(other.transport(), also);
+    if also && !answers {
+        report.findings.push(
+            Finding::skipped(Step::OtherTransport, "the other transport works")
+                .with_remedy(remedy::transport(cluster, &other)),
+        );
+    }
+    report
+}
+
+/// What a review says of the permission. Some authorisers grant in a review less than they do in fact, so a call that
+/// was answered settles it.
+fn permission(tiller: &Tiller, review: &Review, answers: bool) -> Finding {
+    let what = format!(
+        "create services/proxy {} in {}",
+        tiller.resource_name(),
+        tiller.namespace()
+    );
+    match review {
+        Review::Denied { reason } if !answers => {
+            let reason = reason.as_ref().map(|reason| format!(": {reason}"));
+            Finding::failed(
+                Step::Permission,
+                format!("{what} is denied{}", reason.unwrap_or_default()),
+            )
+            .with_remedy(remedy::permission(tiller, None))
+        }
+        Review::Allowed | Review::Denied { .. } => Finding::passed(Step::Permission, what),
+    }
+}
+
+/// Asks Tiller for its version as `tiller` is configured; tells whether it answered.
+async fn ask(
+    cluster: &Cluster,
+    tiller: &Tiller,
+    caller: &Caller,
+    findings: &mut Vec<Finding>,
+) -> bool {
+    let asked = Instant::now();
+    let found = probe::tiller(cluster, tiller, caller, asked + PATIENCE).await;
+    let has_bridge = tiller.transport() == Transport::GrpcWeb;
+    let failed = |step, problem: &Problem| {
+        Finding::failed(step, problem.to_string())
+            .with_remedy(remedy::tiller(tiller, problem))
+            .since(asked)
+    };
+    match found {
+        Ok(Spoken::Tiller(said)) => {
+            if has_bridge {
+                findings.push(Finding::passed(Step::Bridge, "answers").since(asked));
+            }
+            let works = said.is_ok();
+            findings.push(match said {
+                Ok(version) => Finding::passed(Step::Tiller, version).since(asked),
+                Err(problem) => failed(Step::Tiller, &problem),
+            });
+            works
+        }
+        Ok(Spoken::Bridge(problem)) if problem.code == Code::BridgeError => {
+            findings.push(failed(Step::Bridge, &problem));
+            false
+        }
+        Ok(Spoken::Bridge(problem)) => {
+            findings.push(Finding::passed(Step::Bridge, "answers").since(asked));
+            findings.push(failed(Step::Tiller, &problem));
+            false
+        }
+        Err(ProbeError::Answered(problem)) => {
+            let step = match problem.code {
+                Code::ClusterForbidden => Step::Permission,
+                _ if has_bridge => Step::Bridge,
+                _ => Step::Tiller,
+            };
+            findings.push(failed(step, &problem));
+            false
+        }
+        Err(error) => {
+            let finding = Finding::failed(step_of(&error), explain(&error))
+                .with_remedy(remedy::cluster(cluster, &error));
+            findings.push(finding.since(asked));
+            false
+        }
+    }
+}
+
+/// The same Tiller by the other transport, where it usually is.
+fn other_transport(tiller: &Tiller) -> Tiller {
+    Tiller::new(&TillerConfig {
+        name: tiller.name().to_owned(),
+        namespace: tiller.namespace().to_owned(),
+        transport: match tiller.transport() {
+            Transport::Grpc => Transport::GrpcWeb,
+            Transport::GrpcWeb => Transport::Grpc,
+        },
+        ..TillerConfig::default()
+    })
+}
+
+fn step_of(error: &ProbeError) -> Step {
+    match error {
+        ProbeError::Send(SendError::Credentials(_)) => Step::Credentials,
+        ProbeError::Answered(problem) if problem.code == Code::ClusterCredentialsRefused => {
+            Step::Credentials
+        }
+        _ => Step::ApiServer,
+    }
+}
+
+/// Everything about an error: who runs `check` may see it all.
+fn explain(error: &ProbeError) -> String {
+    match error {
+        ProbeError::Send(error) => Causes(error).to_string(),
+        ProbeError::Answered(problem) => problem.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! The only way out of the sandboxes.
+//!
+//! A component names a cluster, a tiller and one of Tiller's ten methods; everything else about the call is decided
+//! here: where it goes, with which credentials, which of its headers travel, how long it may take, and what may be sent
+//! twice. What comes back is either gRPC, streamed as it arrives and told to the component in one form whatever the
+//! transport, or a problem that says who failed and whether the call may have run.
+//!
+//! `rest::relay` is the contract. Anything outside it is refused with `not_relayed`: a component that was taken over
+//! can ask for nothing but what its caller could ask for.
+
+mod answer;
+mod call;
+mod error;
+mod inventory;
+mod listen;
+mod message;
+pub(crate) mod probe;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
+use rest::problem::Problem;
+use secrecy::SecretString;
+
+pub use self::error::{NotACall, RelayError};
+pub use self::listen::{ListenError, Listener, listen, run};
+use self::message::Intake;
+use crate::clusters::{Clusters, Gauge};
+use crate::config::Config;
+use crate::ingress::RequestId;
+
+/// What breaks a body.
+pub type BodyError = Box<dyn Error + Send + Sync>;
+
+/// Every body between the parts of the host.
+pub type Body = UnsyncBoxBody<Bytes, BodyError>;
+
+/// On whose behalf a call is made.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The request it serves.
+    pub request_id: RequestId,
+    /// The caller's own credential, if it sent one: the whole value of `Authorization`.
+    pub authorization: Option<SecretString>,
+}
+
+/// What a relay has under way.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Stats {
+    /// Calls whose answer is not over.
+    pub calls: usize,
+    /// Open connections to APIServers, idle ones included.
+    pub connections: usize,
+    /// Bytes of request messages in memory, rounded up to KiB a call.
+    pub message_bytes: usize,
+}
+
+/// The only way out of the sandboxes.
+pub struct Relay {
+    clusters: Arc<Clusters>,
+    intake: Intake,
+    longest: Longest,
+    calls: Gauge,
+}
+
+/// The longest calls may take, whatever they ask for.
+#[derive(Clone, Copy, Debug)]
+struct Longest {
+    read: Duration,
+    mutation: Duration,
+}
+
+impl Relay {
+    /// A relay to `clusters` with the limits of `config`.
+    #[must_use]
+    pub fn new(clusters: Arc<Clusters>, config: &Config) -> Self {
+        Self {
+            clusters,
+            intake: Intake::new(config.limits.queue),
+            longest: Longest {
+                read: config.limits.read_deadline,
+                mutation: config.limits.deadline,
+            },
+            calls: Gauge::default(),
+        }
+    }
+
+    /// What is under way now.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            calls: self.calls.count(),
+            connections: self.clusters.connections(),
+            message_bytes: self.intake.bytes(),
+        }
+    }
+
+    /// Answers one call of a component. Every failure is an answer: a problem, or a body that breaks.
+    ///
+    /// Dropping the future or the answer's body ends the call to the cluster; what Tiller has begun it carries on with.
+    pub async fn handle(&self, caller: &Caller, request: Request<Body>) -> Response<Body> {
+        if request.method() == Method::GET {
+            return self.inventory(caller, request.uri()).await;
+        }
+        match rest::relay::parse(request.uri().path()) {
+            Some((target, method)) => self.call(caller, &target, method, request).await,
+            None => {
+                let problem = RelayError::NotACall(NotACall::Path).problem(None);
+                self.problem(caller, &problem)
+            }
+        }
+    }
+
+    fn problem(&self, caller: &Caller, problem: &Problem) -> Response<Body> {
+        let problem = problem.clone().with_request_id(caller.request_id.as_str());
+        problem.to_response().map(whole)
+    }
+}
+
+fn whole(bytes: Bytes) -> Body {
+    Full::new(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync()
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
