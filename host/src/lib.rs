@@ -1,0 +1,16 @@
+//! The native half of tiller-edge: everything that holds a socket, a credential or a clock.
+//!
+//! Components parse what callers send and build what Tiller takes; they hold no secret and see no network. This crate
+//! runs them, one sandbox a request ([`sandbox`]), and is their only way out ([`relay`]). [`ingress`] takes requests in,
+//! [`edge`] ties the three together and ends them in order. [`bridge`] is the other end, beside Tiller in its cluster.
+
+pub mod bridge;
+pub mod check;
+pub mod cli;
+pub mod clusters;
+pub mod config;
+pub mod edge;
+pub mod ingress;
+pub mod log;
+pub mod relay;
+pub mod sandbox;

@@ -1,0 +1,74 @@
+//! The log: one line a request and what an operator must know, on standard error.
+//!
+//! Libraries that print whole HTTP headers at their finest levels are held at `info`, whatever level is asked for: a
+//! header may be somebody's credential.
+
+use std::io::{self, IsTerminal};
+
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, ParseError, filter_fn};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+use tracing_subscriber::{Registry, fmt};
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Crates that log headers or frames.
+const TALKATIVE: [&str; 5] = ["h2", "hyper", "hyper_util", "kube_client", "rustls"];
+
+/// Why nothing can be logged.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The level is no level and no filter.
+    #[error("log.level is not a level or a filter: `{level}`")]
+    Level {
+        /// What was given.
+        level: String,
+        /// What is wrong with it.
+        #[source]
+        source: ParseError,
+    },
+    /// Something else in this process logs already.
+    #[error("the process has a log already")]
+    Taken(#[source] TryInitError),
+}
+
+/// Starts the log of this process.
+///
+/// # Errors
+///
+/// When the level cannot be understood, or the process logs already.
+pub fn start(config: &LogConfig) -> Result<(), LogError> {
+    let filter = filter(&config.level)
+        .map_err(|source| LogError::Level {
+            level: config.level.clone(),
+            source,
+        })?
+        .and(filter_fn(is_harmless));
+    let layer = fmt::layer().with_writer(io::stderr);
+    let layer = match config.format {
+        LogFormat::Human => layer
+            .with_ansi(io::stderr().is_terminal())
+            .with_target(false)
+            .boxed(),
+        LogFormat::Json => layer
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .boxed(),
+    };
+    Registry::default()
+        .with(layer.with_filter(filter))
+        .try_init()
+        .map_err(LogError::Taken)
+}
+
+/// Reads a level or filter directives.
+pub(crate) fn filter(level: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().parse(level)
+}
+
+fn is_harmless(metadata: &Metadata<'_>) -> bool {
+    let root = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::INFO || !TALKATIVE.contains(&root)
+}
