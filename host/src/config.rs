@@ -27,6 +27,7 @@ pub use self::cluster::{ClusterConfig, CredentialSource, DEFAULT_TILLER, TillerC
 pub use self::error::{ConfigError, Invalid};
 pub use self::limits::Limits;
 pub use self::units::Size;
+pub(crate) use self::units::parse_duration;
 
 /// The whole configuration of one edge.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
