@@ -44,12 +44,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::listen::Phase;
 use self::service::Service;
+use crate::shutdown::Shutdown;
 
 /// Runs a bridge until SIGTERM or SIGINT, then drains it; a second signal ends it at once.
 ///
@@ -57,19 +57,11 @@ use self::service::Service;
 ///
 /// What [`Bridge::start`] fails with, or that signals cannot be waited for.
 pub async fn run(options: Options) -> Result<(), Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::Signal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Signal)?;
+    let mut shutdown = Shutdown::listen().map_err(Error::Signal)?;
     let bridge = Bridge::start(options).await?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    shutdown.requested().await;
     tracing::info!("draining");
-    tokio::select! {
-        () = bridge.drain() => {}
-        _ = terminate.recv() => tracing::warn!("second signal: ending at once"),
-        _ = interrupt.recv() => tracing::warn!("second signal: ending at once"),
-    }
+    shutdown.second(bridge.drain()).await;
     Ok(())
 }
 

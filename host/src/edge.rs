@@ -9,7 +9,6 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use rest::problem::{Code, Problem};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task;
 
 use crate::clusters::{Clusters, ClustersError};
@@ -17,6 +16,7 @@ use crate::config::{Config, ConfigError};
 use crate::ingress::{self, Handler, Ingress};
 use crate::relay::{self, Body, Caller, Relay};
 use crate::sandbox::{self, Sandbox, SandboxError};
+use crate::shutdown::Shutdown;
 
 /// Why an edge does not start.
 #[derive(Debug, thiserror::Error)]
@@ -166,31 +166,20 @@ fn is_own(host: &str, hosts: &[String]) -> bool {
 ///
 /// What [`Edge::start`] fails with, or that signals cannot be waited for.
 pub async fn run(config: Config) -> Result<(), EdgeError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(EdgeError::Signal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(EdgeError::Signal)?;
+    let mut shutdown = Shutdown::listen().map_err(EdgeError::Signal)?;
     let patience = config.drain.timeout;
     let edge = tokio::select! {
         edge = Edge::start(config) => edge?,
-        _ = terminate.recv() => return Ok(()),
-        _ = interrupt.recv() => return Ok(()),
+        () = shutdown.requested() => return Ok(()),
     };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    shutdown.requested().await;
     tracing::info!(
         ?patience,
         requests = edge.stats().ingress.requests,
         "draining"
     );
-    tokio::select! {
-        whole = edge.drain(patience) => {
-            if !whole {
-                tracing::warn!("requests were cut off: they took longer than `drain.timeout`");
-            }
-        }
-        _ = terminate.recv() => tracing::warn!("second signal: ending at once"),
-        _ = interrupt.recv() => tracing::warn!("second signal: ending at once"),
+    if shutdown.second(edge.drain(patience)).await == Some(false) {
+        tracing::warn!("requests were cut off: they took longer than `drain.timeout`");
     }
     Ok(())
 }

@@ -14,3 +14,5 @@ pub mod ingress;
 pub mod log;
 pub mod relay;
 pub mod sandbox;
+
+mod shutdown;

@@ -12,12 +12,12 @@ use std::time::Duration;
 use http::header::ORIGIN;
 use http::{Request, Response};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Body, Caller, NotACall, Relay, RelayError, Stats};
 use crate::clusters::{Clusters, ClustersError};
 use crate::config::{Config, Limits};
 use crate::ingress::{Handler, Ingress};
+use crate::shutdown::Shutdown;
 
 /// A relay that listens. Dropping it ends it at once.
 pub struct Listener {
@@ -71,25 +71,15 @@ pub async fn listen(
 ///
 /// When it cannot start, or signals cannot be waited for.
 pub async fn run(config: Config) -> Result<(), ListenError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(ListenError::Signal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ListenError::Signal)?;
+    let mut shutdown = Shutdown::listen().map_err(ListenError::Signal)?;
     let clusters = Arc::new(Clusters::load(&config)?);
     let relay = Arc::new(Relay::new(clusters, &config));
     let listener = listen(relay, config.relay.listen, &config.limits).await?;
     tracing::info!(addr = %listener.addr(), "the relay answers");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    shutdown.requested().await;
     tracing::info!(calls = listener.stats().calls, "draining");
-    tokio::select! {
-        whole = listener.drain(config.drain.timeout) => {
-            if !whole {
-                tracing::warn!("calls were cut off: they took longer than `drain.timeout`");
-            }
-        }
-        _ = terminate.recv() => tracing::warn!("second signal: ending at once"),
-        _ = interrupt.recv() => tracing::warn!("second signal: ending at once"),
+    if shutdown.second(listener.drain(config.drain.timeout)).await == Some(false) {
+        tracing::warn!("calls were cut off: they took longer than `drain.timeout`");
     }
     Ok(())
 }
