@@ -1,0 +1,14 @@
+//! The simulated cluster that ring 2 and the demo stand on, and the scenario that ring 2 and ring 3
+//! share.
+
+pub mod apiserver;
+pub mod cluster;
+pub mod components;
+pub mod faults;
+pub mod scenario;
+pub mod tiller;
+
+#[cfg(test)]
+mod caller;
+
+pub use cluster::{Cluster, Options, cluster};
