@@ -1,0 +1,3 @@
+module netns
+
+go 1.24
