@@ -9,6 +9,7 @@
 mod chunk;
 mod groups;
 mod page;
+mod piece;
 mod query;
 
 use http::Response;

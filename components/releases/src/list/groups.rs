@@ -1,5 +1,7 @@
 //! Releases as they come out of Tiller, with all their revisions that match.
 
+use std::cmp::Ordering;
+
 use bytes::Bytes;
 use rest::problem::{Code, Outcome, Problem};
 use tiller_api::{
@@ -13,6 +15,8 @@ use tiller_api::{
 
 use super::{
     chunk::{Chunk, ChunkError},
+    is_unknown_offset,
+    piece::{Piece, is_too_long},
     query::Query,
 };
 use crate::{
@@ -37,11 +41,20 @@ pub(super) struct Range {
 
 /// The rest of a list.
 pub(super) struct Groups<R: Relay> {
+    tiller: Tiller<R>,
+    /// What was asked for last.
+    request: ListReleasesRequest,
     events: Events<R::Body>,
     chunk: Chunk,
     cut: bool,
     /// The first revision of the next release.
     ahead: Option<Release>,
+    /// The last release that came whole.
+    whole: Option<String>,
+    /// The last release that was told.
+    told: Option<String>,
+    /// What of the list is asked for at a time, since Tiller cannot send all of it.
+    piece: Option<Piece>,
 }
 
 impl<R: Relay> Groups<R> {
@@ -68,16 +81,21 @@ impl<R: Relay> Groups<R> {
             status_codes: query.statuses.clone(),
             namespace: query.namespace.clone(),
         };
-        let events = tiller
-            .stream(Method::ListReleases, &request, STREAM)
-            .await?;
+        let events = ask(tiller, &request).await?;
         let mut groups = Self {
+            tiller: tiller.clone(),
+            request,
             events,
             chunk: Chunk::default(),
             cut: false,
             ahead: None,
+            whole: None,
+            told: None,
+            piece: None,
         };
-        groups.read().await?;
+        while let Err(failure) = groups.read().await {
+            groups.take_less(failure).await?;
+        }
         Ok(groups)
     }
 
@@ -93,8 +111,36 @@ impl<R: Relay> Groups<R> {
         &mut self,
         mut idle: impl AsyncFnMut(),
     ) -> Result<Option<Vec<Release>>, Failure> {
+        loop {
+            match self.group(&mut idle).await {
+                Ok(Some(group)) => {
+                    let name = group.first().map(|release| release.name.clone());
+                    let again = self.piece.is_some() && self.has_told(name.as_deref());
+                    self.whole.clone_from(&name);
+                    if !again {
+                        self.told = name;
+                        return Ok(Some(group));
+                    }
+                }
+                Ok(None) if self.cut && self.piece.is_some() => {
+                    idle().await;
+                    self.take_next().await?;
+                }
+                Ok(None) => return Ok(None),
+                Err(failure) => {
+                    idle().await;
+                    self.take_less(failure).await?;
+                }
+            }
+        }
+    }
+
+    async fn group(
+        &mut self,
+        idle: &mut impl AsyncFnMut(),
+    ) -> Result<Option<Vec<Release>>, Failure> {
         let mut group = Vec::from_iter(self.ahead.take());
-        while let Some(release) = self.release(&mut idle).await? {
+        while let Some(release) = self.release(idle).await? {
             if group
                 .first()
                 .is_some_and(|first: &Release| first.name != release.name)
@@ -112,6 +158,9 @@ impl<R: Relay> Groups<R> {
             let release = self.chunk.next().map_err(|error| misread(&error))?;
             self.cut |= self.chunk.cut;
             if release.is_some() {
+                if let Some(piece) = &mut self.piece {
+                    piece.count();
+                }
                 return Ok(release);
             }
             idle().await;
@@ -123,11 +172,74 @@ impl<R: Relay> Groups<R> {
 
     /// Reads the next chunk; false at the end.
     async fn read(&mut self) -> Result<bool, Failure> {
+        // A chunk may have 20 MiB; one is held at a time.
+        self.chunk = Chunk::default();
         let message: Option<Bytes> = self.events.next().await?;
         let more = message.is_some();
-        self.chunk = Chunk::new(message.unwrap_or_default());
+        let message = message.unwrap_or_default();
+        if let Some(piece) = &mut self.piece {
+            piece.weigh(message.len());
+        }
+        self.chunk = Chunk::new(message);
         Ok(more)
     }
+
+    /// Goes on in smaller pieces, if it is for the size of them that Tiller has failed.
+    async fn take_less(&mut self, failure: Failure) -> Result<(), Failure> {
+        let piece = if is_too_long(&failure) {
+            Piece::smaller(self.piece.as_ref())
+        } else if self.piece.is_some() && is_unknown_offset(&failure) {
+            // The release that the last piece ended with is gone.
+            self.whole = None;
+            self.request.offset.clear();
+            self.piece.as_ref().map(Piece::again)
+        } else {
+            None
+        };
+        self.take(piece.ok_or(failure)?).await
+    }
+
+    async fn take_next(&mut self) -> Result<(), Failure> {
+        let further = self
+            .whole
+            .as_ref()
+            .is_some_and(|whole| *whole != self.request.offset);
+        let piece = self.piece.take().map(|piece| piece.next(further));
+        self.take(piece.unwrap_or_default()).await
+    }
+
+    async fn take(&mut self, piece: Piece) -> Result<(), Failure> {
+        self.request.limit = i64::try_from(piece.limit()).unwrap_or(EVERYTHING);
+        if let Some(whole) = &self.whole {
+            self.request.offset.clone_from(whole);
+        }
+        self.chunk = Chunk::default();
+        self.ahead = None;
+        self.cut = false;
+        self.piece = Some(piece);
+        self.events = ask(&self.tiller, &self.request).await?;
+        Ok(())
+    }
+
+    /// Whether the list is past that release. A piece begins with one that the last piece had.
+    fn has_told(&self, name: Option<&str>) -> bool {
+        let past = if self.request.sort_order() == SortOrder::Desc {
+            Ordering::Greater
+        } else {
+            Ordering::Less
+        };
+        self.told.as_deref().is_some_and(|told| {
+            let order = name.cmp(&Some(told));
+            order == past || order == Ordering::Equal
+        })
+    }
+}
+
+async fn ask<R: Relay>(
+    tiller: &Tiller<R>,
+    request: &ListReleasesRequest,
+) -> Result<Events<R::Body>, Failure> {
+    tiller.stream(Method::ListReleases, request, STREAM).await
 }
 
 fn misread(error: &ChunkError) -> Failure {

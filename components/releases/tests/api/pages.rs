@@ -1,5 +1,6 @@
 //! Pages of lists and their order.
 
+use grpc_web::Code as Grpc;
 use prost::Message;
 use rest::problem::Code;
 use tiller_api::{
@@ -8,7 +9,7 @@ use tiller_api::{
 };
 
 use crate::{
-    fake::{Answer, chunk, edge, messages, release},
+    fake::{Answer, Reply, chunk, edge, messages, messages_then, release, status},
     lists::{LIST, asked, names, with},
 };
 
@@ -232,4 +233,124 @@ async fn a_cursor_of_another_list_is_refused() {
         .get("/v1/clusters/prod/releases?cursor=nonsense")
         .await;
     assert_eq!(answer.problem().code, Code::InvalidRequest);
+}
+
+/// What Tiller says when it has packed a message that its library does not send.
+const TOO_LONG: &str = "grpc: trying to send message larger than max (20978752 vs. 20971520)";
+
+fn too_long_after(messages: &[Vec<u8>]) -> Reply {
+    messages_then(messages, Grpc::ResourceExhausted, TOO_LONG)
+}
+
+#[tokio::test]
+async fn a_list_that_tiller_cannot_send_at_once_is_taken_in_pieces() {
+    let edge = edge()
+        .on(
+            Method::ListReleases,
+            too_long_after(&[chunk(vec![
+                release("a", 1, 4),
+                release("a", 2, 1),
+                release("b", 1, 4),
+            ])]),
+        )
+        // Begins with the last revision of `a`, ends within `c`.
+        .on(
+            Method::ListReleases,
+            messages(&[cut(
+                vec![
+                    release("a", 2, 1),
+                    release("b", 1, 4),
+                    release("b", 2, 1),
+                    release("c", 1, 4),
+                ],
+                "c",
+            )]),
+        )
+        .on(
+            Method::ListReleases,
+            messages(&[chunk(vec![
+                release("b", 2, 1),
+                release("c", 1, 4),
+                release("c", 2, 1),
+                release("d", 1, 1),
+            ])]),
+        );
+    let answer = edge.get(LIST).await;
+    assert_eq!(names(&answer), ["a.v2", "b.v2", "c.v2", "d.v1"]);
+    assert_eq!(answer.json().get("error"), None);
+    let asked = asked(&edge);
+    let offsets: Vec<_> = asked.iter().map(|request| &request.offset[..]).collect();
+    assert_eq!(offsets, ["", "a", "b"]);
+    assert_eq!(asked[1].limit, 1000);
+    assert!(asked.iter().all(|request| request.sort_by == 1));
+}
+
+#[tokio::test]
+async fn a_list_whose_first_message_tiller_cannot_send_is_taken_in_pieces() {
+    for query in ["", "?sort=updated"] {
+        let edge = edge()
+            .on(Method::ListReleases, too_long_after(&[]))
+            .on(Method::ListReleases, too_long_after(&[]))
+            .on(
+                Method::ListReleases,
+                messages(&[cut(vec![release("a", 1, 1), release("b", 1, 1)], "c")]),
+            )
+            .on(
+                Method::ListReleases,
+                messages(&[chunk(vec![release("a", 1, 1), release("b", 1, 1)])]),
+            );
+        let answer = edge.get(&format!("{LIST}{query}")).await;
+        assert_eq!(names(&answer), ["a.v1", "b.v1"], "{query}");
+        let limits: Vec<_> = asked(&edge).iter().map(|request| request.limit).collect();
+        assert_eq!(limits[1..3], [1000, 250]);
+    }
+}
+
+#[tokio::test]
+async fn a_piece_whose_beginning_is_gone_loses_and_repeats_nothing() {
+    let piece = || cut(vec![release("a", 1, 1), release("b", 1, 1)], "b");
+    let edge = edge()
+        .on(Method::ListReleases, too_long_after(&[]))
+        .on(Method::ListReleases, messages(&[piece()]))
+        .on(
+            Method::ListReleases,
+            status(Grpc::Unknown, "offset \"a\" not found"),
+        )
+        .on(
+            Method::ListReleases,
+            messages(&[chunk(vec![release("a", 2, 1), release("b", 1, 1)])]),
+        );
+    assert_eq!(names(&edge.get(LIST).await), ["a.v1", "b.v1"]);
+    let offsets: Vec<_> = asked(&edge).into_iter().map(|asked| asked.offset).collect();
+    assert_eq!(offsets, ["", "", "a", ""]);
+}
+
+#[tokio::test]
+async fn a_release_with_more_revisions_than_a_piece_is_listed() {
+    let revisions =
+        |range: std::ops::RangeInclusive<i32>| range.map(|revision| release("a", revision, 3));
+    let edge = edge()
+        .on(Method::ListReleases, too_long_after(&[]))
+        .on(
+            Method::ListReleases,
+            messages(&[cut(revisions(1..=1000).collect(), "a")]),
+        )
+        .on(
+            Method::ListReleases,
+            messages(&[chunk(revisions(1..=1500).collect())]),
+        );
+    let answer = edge.get(&format!("{LIST}?revisions=all")).await;
+    assert_eq!(names(&answer).len(), 1500);
+    let limits: Vec<_> = asked(&edge).iter().map(|request| request.limit).collect();
+    assert_eq!(limits[1..], [1000, 2000]);
+}
+
+#[tokio::test]
+async fn what_tiller_cannot_send_in_any_piece_is_told() {
+    let edge = (0..6).fold(edge(), |edge, _| {
+        edge.on(Method::ListReleases, too_long_after(&[]))
+    });
+    let problem = edge.get(LIST).await.problem();
+    assert_eq!(problem.code, Code::TillerError);
+    assert_eq!(problem.detail, TOO_LONG);
 }
