@@ -218,7 +218,8 @@ fn marked(body: Body) -> Response<Body> {
 /// The trailers of an answer whose status is the bridge's own.
 fn own(failure: &Failure, record: &mut Record) -> Trailers {
     let status = failure.status();
-    let outcome = if record.is_mutation() && failure.may_have_run() {
+    // Of a read too: who was lost, Tiller or the way to it, shows in this alone.
+    let outcome = if failure.may_have_run() {
         UNKNOWN
     } else {
         NOT_APPLIED

@@ -44,10 +44,6 @@ impl Record {
         }
     }
 
-    pub(super) fn is_mutation(&self) -> bool {
-        self.method.is_some_and(Method::is_mutation)
-    }
-
     pub(super) fn count_sent(&self) {
         self.counters.sent.fetch_add(1, Relaxed);
     }
