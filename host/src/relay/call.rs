@@ -182,7 +182,8 @@ pub(super) fn outgoing(caller: &Caller, tiller: &Tiller, method: Method, frame: 
 }
 
 /// Sends a call, and a read once more when its connection was lost before an answer. A mutation is sent once more only
-/// when it is proven that nobody has looked at it.
+/// when it is proven that nobody has looked at it; so is a read, that being no try: what is sent again may meet the same
+/// dying connection.
 async fn send(
     caller: &Caller,
     cluster: &Cluster,
@@ -190,7 +191,7 @@ async fn send(
     outgoing: &mut Outgoing,
     deadline: Instant,
 ) -> Result<Response<Upstream>, RelayError> {
-    let mut once_more = true;
+    let (mut after_unsent, mut after_lost) = (true, !method.is_mutation());
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         if let Ok(left) = HeaderValue::try_from(grpc_web::timeout::encode(left)) {
@@ -200,8 +201,8 @@ async fn send(
             .send(caller.authorization.as_ref(), outgoing, deadline)
             .await
         {
-            Err(SendError::Unsent(_)) if once_more => once_more = false,
-            Err(SendError::Lost(_)) if once_more && !method.is_mutation() => once_more = false,
+            Err(SendError::Unsent(_)) if after_unsent => after_unsent = false,
+            Err(SendError::Lost(_)) if after_lost => after_lost = false,
             result => return result.map_err(RelayError::Send),
         }
     }
