@@ -237,6 +237,7 @@ impl Sandbox {
                 Arc::clone(&self.outlet),
                 Arc::new(caller),
                 Arc::clone(&witness),
+                budget.wall,
             ),
             &witness,
             Memory::new(self.limits.memory.bytes(), &self.memory),

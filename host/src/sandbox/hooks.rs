@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::header::{AUTHORIZATION, HOST};
 use http::uri::Scheme;
-use http::{HeaderName, HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use rest::problem::Outcome;
@@ -40,6 +40,13 @@ const CALLS: usize = 16;
 
 /// How long a further call waits. Not for ever: a guest that holds on to its answers would wait for itself.
 const CALL_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A call ends this part of its sandbox's time earlier than the sandbox, but no more than [`LONGEST_MARGIN`].
+const MARGIN: u32 = 8;
+
+const LONGEST_MARGIN: Duration = Duration::from_secs(1);
+
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// Where requests of guests go. There is one outside of tests: the [`Relay`].
 pub trait Outlet: Send + Sync {
@@ -67,15 +74,25 @@ pub(super) struct Hooks {
     caller: Arc<Caller>,
     witness: Arc<Witness>,
     calls: Arc<Semaphore>,
+    /// When every call must have ended.
+    deadline: Instant,
 }
 
 impl Hooks {
-    pub(super) fn new(outlet: Arc<dyn Outlet>, caller: Arc<Caller>, witness: Arc<Witness>) -> Self {
+    /// For a sandbox that is given `wall` from now.
+    pub(super) fn new(
+        outlet: Arc<dyn Outlet>,
+        caller: Arc<Caller>,
+        witness: Arc<Witness>,
+        wall: Duration,
+    ) -> Self {
+        let margin = (wall / MARGIN).min(LONGEST_MARGIN);
         Self {
             outlet,
             caller,
             witness,
             calls: Arc::new(Semaphore::new(CALLS)),
+            deadline: Instant::now() + (wall - margin),
         }
     }
 
@@ -90,7 +107,21 @@ impl Hooks {
         if let Ok(id) = HeaderValue::from_str(self.caller.request_id.as_str()) {
             headers.insert(rest::relay::REQUEST_ID, id);
         }
+        self.limit_time(headers);
         request.map(|body| body.map_err(|error| Box::new(error) as _).boxed_unsync())
+    }
+
+    /// A component that is ended with its call under way can tell its caller nothing, so the call is ended first.
+    fn limit_time(&self, headers: &mut HeaderMap) {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        let asked = headers
+            .get(GRPC_TIMEOUT)
+            .and_then(|value| value.to_str().ok())
+            .and_then(grpc_web::timeout::parse);
+        let granted = asked.map_or(left, |asked| asked.min(left));
+        if let Ok(granted) = HeaderValue::try_from(grpc_web::timeout::encode(granted)) {
+            headers.insert(GRPC_TIMEOUT, granted);
+        }
     }
 }
 
