@@ -12,6 +12,7 @@ mod answer;
 mod connection;
 mod exchange;
 mod intake;
+mod linger;
 mod record;
 mod request_id;
 mod upload;

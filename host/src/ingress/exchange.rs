@@ -14,6 +14,7 @@ use crate::relay::{Body, Caller};
 
 use super::activity::Activity;
 use super::intake::admit;
+use super::linger::Lingering;
 use super::record::Record;
 use super::request_id::RequestId;
 use super::upload::{Arrival, Upload};
@@ -48,10 +49,12 @@ pub(super) async fn exchange<H: Handler>(
 
 async fn handle<H: Handler>(
     shared: &Shared<H>,
-    mut request: Request<Incoming>,
+    request: Request<Incoming>,
     id: &RequestId,
     arrival: Arc<Arrival>,
 ) -> Response<Body> {
+    let version = request.version();
+    let mut request = request.map(|body| Lingering::new(body, version));
     let authorization = match admit(&mut request, &shared.limits) {
         Ok(authorization) => authorization,
         Err(problem) => return refuse(problem, id),

@@ -233,6 +233,32 @@ async fn a_body_too_large_is_refused_whether_announced_or_not() {
     }
 }
 
+/// Whoever writes it all before it reads must still find the answer.
+#[tokio::test]
+async fn an_answer_to_a_request_that_is_still_coming_is_not_lost() {
+    const CHUNK: usize = 64 << 10;
+    let fixture = ingress(|limits| limits.body = Size::KIB * 64).await;
+    for head in [
+        "POST /echo HTTP/1.1\r\nhost: edge\r\ncontent-length: 10485760\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nhost: edge\r\ntransfer-encoding: chunked\r\n\r\na00000\r\n",
+        "POST /nonsense HTTP/1.1\r\nhost: edge\r\ntransfer-encoding: chunked\r\n\r\na00000\r\n",
+    ] {
+        let mut stream = fixture.connect().await;
+        soon(stream.write_all(head.as_bytes()))
+            .await
+            .expect("taken");
+        for _ in 0..(10 << 20) / CHUNK {
+            soon(stream.write_all(&[b'x'; CHUNK])).await.expect("taken");
+        }
+        let mut answer = [0; 12];
+        soon(stream.read_exact(&mut answer))
+            .await
+            .expect("an answer");
+        assert!(answer.starts_with(b"HTTP/1.1 4"), "{head}");
+    }
+    fixture.quiet().await;
+}
+
 #[tokio::test]
 async fn a_body_that_does_not_arrive_is_refused() {
     let edge = ingress(|limits| limits.stall = Duration::from_millis(50)).await;
