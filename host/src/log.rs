@@ -5,8 +5,9 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing::{Level, Metadata};
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, ParseError, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Registry, fmt};
@@ -39,28 +40,40 @@ pub enum LogError {
 ///
 /// When the level cannot be understood, or the process logs already.
 pub fn start(config: &LogConfig) -> Result<(), LogError> {
+    subscriber(config, io::stderr, io::stderr().is_terminal())?
+        .try_init()
+        .map_err(LogError::Taken)
+}
+
+/// What [`start`] starts, with another place to write to.
+///
+/// # Errors
+///
+/// When the level cannot be understood.
+pub fn subscriber<W>(
+    config: &LogConfig,
+    writer: W,
+    ansi: bool,
+) -> Result<impl Subscriber + Send + Sync + 'static, LogError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let filter = filter(&config.level)
         .map_err(|source| LogError::Level {
             level: config.level.clone(),
             source,
         })?
         .and(filter_fn(is_harmless));
-    let layer = fmt::layer().with_writer(io::stderr);
+    let layer = fmt::layer().with_writer(writer);
     let layer = match config.format {
-        LogFormat::Human => layer
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false)
-            .boxed(),
+        LogFormat::Human => layer.with_ansi(ansi).with_target(false).boxed(),
         LogFormat::Json => layer
             .json()
             .flatten_event(true)
             .with_current_span(false)
             .boxed(),
     };
-    Registry::default()
-        .with(layer.with_filter(filter))
-        .try_init()
-        .map_err(LogError::Taken)
+    Ok(Registry::default().with(layer.with_filter(filter)))
 }
 
 /// Reads a level or filter directives.
