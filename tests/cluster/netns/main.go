@@ -1,7 +1,7 @@
 // Command netns runs a program in a network namespace of its own that has
 // only loopback, up, with 10.99.0.1 on it, and in a process namespace, so that
-// whatever the program leaves running ends with it. Nothing of the host's
-// network is touched or reachable.
+// whatever the program leaves running ends with it; the temporary files that it
+// leaves are removed. Nothing of the host's network is touched or reachable.
 //
 // The address is needed because the API server refuses loopback addresses in
 // Endpoints. Where the caller may not make namespaces, a user namespace in
@@ -45,10 +45,17 @@ func main() {
 func outside(args []string) (int, error) {
 	// The child is told of its parent's death when the thread that made it ends.
 	runtime.LockOSThread()
+	temporary, err := os.MkdirTemp("", "netns-")
+	if err != nil {
+		return 1, err
+	}
+	// Runs when the namespace's last process is gone.
+	defer os.RemoveAll(temporary)
 	flags := uintptr(syscall.CLONE_NEWNET | syscall.CLONE_NEWPID)
 	start := func(attributes *syscall.SysProcAttr) (*exec.Cmd, error) {
 		child := command("/proc/self/exe", args)
 		child.Args[0] = initName
+		child.Env = append(os.Environ(), "TMPDIR="+temporary)
 		attributes.Pdeathsig = syscall.SIGKILL
 		child.SysProcAttr = attributes
 		return child, child.Start()
