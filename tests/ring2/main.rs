@@ -1,0 +1,12 @@
+//! Ring 2: the edge with its real components in front of the simulated cluster, and everything that goes wrong.
+//!
+//! Each test has an edge and a cluster of its own, in its own process, and ends with [`support::Stage::end`], which
+//! insists that every counter is back at zero: sandboxes, calls, connections, memory.
+
+mod bodies;
+mod faults;
+mod guests;
+mod hazards;
+mod life;
+mod streams;
+mod support;
