@@ -5,6 +5,7 @@ mod answers;
 mod authority;
 mod calls;
 mod exhaustion;
+mod neighbours;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

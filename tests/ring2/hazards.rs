@@ -130,7 +130,7 @@ async fn p6_a_list_that_ends_tiller_says_so() {
         };
         answer.refused(code, Outcome::NotApplied);
         soon(stage.cluster.tiller().died()).await;
-        stage.cluster.restart_tiller().await;
+        soon(stage.cluster.restart_tiller()).await;
         stage.serves().await;
         stage.end().await;
     }

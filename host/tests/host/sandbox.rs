@@ -348,6 +348,12 @@ async fn calls_go_to_the_relay_in_the_callers_name() {
     assert_eq!(call.headers["x-request-id"], "test-1");
     assert!(call.headers.get("authorization").is_none());
     assert!(call.headers.get("host").is_none());
+    let timeout = call.headers["grpc-timeout"].to_str().expect("text");
+    let timeout = grpc_web::timeout::parse(timeout).expect("a timeout");
+    assert!(
+        timeout < edge.limits.read_deadline,
+        "a call ends before its sandbox, which can then tell"
+    );
     assert_eq!(
         call.caller
             .authorization

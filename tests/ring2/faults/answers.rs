@@ -6,7 +6,7 @@ use sim::apiserver::{Answer, When};
 use tiller_api::Method;
 
 use super::{Kind, NAME};
-use crate::support::{Transport, charts, delete, get, post, put, stage};
+use crate::support::{Transport, charts, delete, get, post, put, soon, stage};
 
 const HTML: &str = "<html><title>Sign in</title>s3cret</html>";
 
@@ -89,7 +89,7 @@ async fn every_mutation_is_sent_once() {
                 .await;
             let mut hold = stage.cluster.tiller().pause(method);
             let (answer, ()) = tokio::join!(stage.send(ask), async {
-                hold.reached(1).await;
+                soon(hold.reached(1)).await;
                 stage.cluster.faults().apiserver_to_bridge.sever();
                 stage.cluster.faults().apiserver_to_tiller.sever();
             });

@@ -5,7 +5,7 @@ use sim::tiller::Point;
 use tiller_api::Method;
 
 use super::Kind;
-use crate::support::{Opened, Stage, Transport, get, post, releases, stage};
+use crate::support::{Opened, Stage, Transport, get, post, releases, soon, stage};
 
 /// Who dies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,17 +26,19 @@ impl Victim {
 
     async fn dies(self, stage: &Stage) {
         match self {
-            Self::ApiServer => stage.cluster.kill_apiserver().await,
-            Self::Bridge => stage.cluster.kill_bridge().await,
-            Self::Tiller => stage.cluster.kill_tiller().await,
+            Self::ApiServer => soon(stage.cluster.kill_apiserver()).await,
+            Self::Bridge => soon(stage.cluster.kill_bridge()).await,
+            Self::Tiller => soon(stage.cluster.kill_tiller()).await,
         }
     }
 
     async fn recovers(self, stage: &Stage) {
         match self {
-            Self::ApiServer => stage.cluster.restart_apiserver().await,
-            Self::Bridge => stage.cluster.restart_bridge().await.expect("it starts"),
-            Self::Tiller => stage.cluster.restart_tiller().await,
+            Self::ApiServer => soon(stage.cluster.restart_apiserver()).await,
+            Self::Bridge => soon(stage.cluster.restart_bridge())
+                .await
+                .expect("it starts"),
+            Self::Tiller => soon(stage.cluster.restart_tiller()).await,
         }
         stage.serves().await;
     }
@@ -76,7 +78,7 @@ async fn in_the_middle_of_an_install() {
         let tiller = stage.cluster.tiller();
         let mut hold = tiller.hold(Method::InstallRelease, Point::Underway);
         let (answer, ()) = tokio::join!(stage.send(kind.ask(transport)), async {
-            hold.reached(1).await;
+            soon(hold.reached(1)).await;
             victim.dies(&stage).await;
         });
         let code = victim.before_an_answer(transport);
@@ -100,7 +102,7 @@ async fn before_a_list_begins() {
         let kind = Kind::Read;
         let mut hold = stage.cluster.tiller().pause(kind.method());
         let (answer, ()) = tokio::join!(stage.send(kind.ask(transport)), async {
-            hold.reached(1).await;
+            soon(hold.reached(1)).await;
             victim.dies(&stage).await;
         });
         let problem = answer.problem();
@@ -134,7 +136,7 @@ async fn in_the_middle_of_a_list() {
         let mut hold = tiller.hold(Method::ListReleases, Point::Message(1));
         let list = get(transport.path("releases")).header("accept", "application/x-ndjson");
         let mut answer = stage.open(list).await;
-        hold.reached(1).await;
+        soon(hold.reached(1)).await;
         answer.reaches(|seen| seen.contains("r00000")).await;
         victim.dies(&stage).await;
         let (items, problem) = interrupted(answer).await;
@@ -162,7 +164,7 @@ async fn in_the_middle_of_tests() {
         let tests =
             post(transport.path("releases/web/tests")).header("accept", "application/x-ndjson");
         let mut answer = stage.open(tests).await;
-        hold.reached(1).await;
+        soon(hold.reached(1)).await;
         answer.reaches(|seen| seen.contains("RUNNING: web-0")).await;
         victim.dies(&stage).await;
         let (results, problem) = interrupted(answer).await;

@@ -71,7 +71,7 @@ async fn in_the_middle_of_a_list() {
         let mut hold = tiller.hold(Method::ListReleases, Point::Message(1));
         let list = get(transport.path("releases"));
         let mut answer = stage.open(list.over(protocol)).await;
-        hold.reached(1).await;
+        soon(hold.reached(1)).await;
         answer.reaches(|seen| seen.contains("r00000")).await;
         drop(answer);
         stage.is_clean().await;
@@ -92,7 +92,7 @@ async fn in_the_middle_of_tests() {
         let mut hold = tiller.hold(Method::RunReleaseTest, Point::Message(1));
         let tests = post(transport.path("releases/web/tests"));
         let mut answer = stage.open(tests.over(protocol)).await;
-        hold.reached(1).await;
+        soon(hold.reached(1)).await;
         answer.reaches(|seen| seen.contains("RUNNING: web-0")).await;
         drop(answer);
         stage.is_clean().await;

@@ -4,7 +4,7 @@ use rest::problem::{Code, Outcome};
 use sim::apiserver::{Answer, Kubernetes, When};
 
 use super::Kind;
-use crate::support::{Transport, stage};
+use crate::support::{Transport, soon, stage};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bridge_that_is_dead_has_done_nothing() {
@@ -13,7 +13,7 @@ async fn a_bridge_that_is_dead_has_done_nothing() {
             .cluster(|cluster| cluster.with_kubernetes(version))
             .start()
             .await;
-        stage.cluster.kill_bridge().await;
+        soon(stage.cluster.kill_bridge()).await;
         let transport = Transport::GrpcWeb;
         for kind in Kind::BOTH {
             let answer = stage.send(kind.ask(transport)).await;
@@ -22,7 +22,9 @@ async fn a_bridge_that_is_dead_has_done_nothing() {
             let detail = problem.detail;
             assert!(detail.contains("connection refused"), "{version}: {detail}");
         }
-        stage.cluster.restart_bridge().await.expect("it starts");
+        soon(stage.cluster.restart_bridge())
+            .await
+            .expect("it starts");
         stage.serves().await;
         stage.end().await;
     }

@@ -7,7 +7,7 @@ use tiller_api::Method;
 use tiller_api::hapi::services::tiller::InstallReleaseRequest;
 
 use super::Kind;
-use crate::support::{Answer, Stage, Transport, charts, post, stage};
+use crate::support::{Answer, Stage, Transport, charts, post, soon, stage};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_under_way_outlives_the_goaway_of_its_connection() {
@@ -18,7 +18,7 @@ async fn a_call_under_way_outlives_the_goaway_of_its_connection() {
         let name = format!("web-{number}");
         let install = post(transport.path("releases")).json(&charts::install(&name));
         let (answer, ()) = tokio::join!(stage.send(install), async {
-            hold.reached(1).await;
+            soon(hold.reached(1)).await;
             stage.cluster.apiserver().go_away();
             // The next call needs another connection.
             stage.serves().await;

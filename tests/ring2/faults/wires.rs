@@ -9,7 +9,7 @@ use sim::faults::{Fault, Way};
 use sim::tiller::Seed;
 
 use super::Kind;
-use crate::support::{Place, Stage, Transport, stage, until};
+use crate::support::{Place, Stage, Transport, soon, stage, until};
 
 /// What the edge gives any request here.
 const DEADLINE: Duration = Duration::from_millis(1500);
@@ -138,7 +138,7 @@ async fn tried(hop: Place, transport: Transport, case: Case) {
     // The connections are there, as they usually are.
     stage.serves().await;
     let hop = hop(stage.cluster.faults());
-    hop.set(fault).await;
+    soon(hop.set(fault)).await;
     let asked = Instant::now();
     let answer = stage.send(kind.ask(transport)).await;
     let took = asked.elapsed();
@@ -156,7 +156,7 @@ async fn tried(hop: Place, transport: Transport, case: Case) {
         }
     }
     stage.is_clean().await;
-    hop.clear().await;
+    soon(hop.clear()).await;
     stage.serves().await;
     stage.end().await;
 }
@@ -209,7 +209,7 @@ async fn an_apiserver_that_resets_every_connection() {
     let stage = weighty().await;
     stage.serves().await;
     let hop = &stage.cluster.faults().edge_to_apiserver;
-    hop.set(NO_REQUEST).await;
+    soon(hop.set(NO_REQUEST)).await;
     until("noticed", || stage.edge().stats().relay.connections == 0).await;
     for transport in Transport::BOTH {
         for kind in Kind::BOTH {

@@ -6,7 +6,7 @@ use rest::problem::{Code, Outcome};
 use tiller_api::Method;
 use tiller_edge::config::Size;
 
-use crate::support::{Transport, charts, get, post, stage, until};
+use crate::support::{Transport, charts, get, post, soon, stage, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_finds_no_sandbox_is_told_to_come_again() {
@@ -23,7 +23,7 @@ async fn a_request_that_finds_no_sandbox_is_told_to_come_again() {
         stage.send(post(Transport::GrpcWeb.path("releases")).json(&install))
     };
     let busy = async {
-        hold.reached(2).await;
+        soon(hold.reached(2)).await;
         let answer = stage.get(Transport::GrpcWeb.path("version")).await;
         answer.refused(Code::EdgeBusy, Outcome::NotApplied);
         assert_eq!(answer.header("retry-after"), "1");
@@ -44,7 +44,7 @@ async fn a_request_that_waits_long_enough_gets_its_sandbox() {
     let mut hold = stage.cluster.tiller().pause(Method::InstallRelease);
     let install = post(Transport::Grpc.path("releases")).json(&charts::install("web"));
     let waiting = async {
-        hold.reached(1).await;
+        soon(hold.reached(1)).await;
         let (answer, ()) = tokio::join!(stage.get(Transport::Grpc.path("version")), async {
             until("queued", || stage.edge().stats().sandbox.queued == 1).await;
             hold.release();
@@ -68,7 +68,7 @@ async fn a_request_that_finds_no_memory_is_told_to_come_again() {
     let mut hold = stage.cluster.tiller().pause(Method::InstallRelease);
     let install = post(Transport::GrpcWeb.path("releases")).json(&charts::install("web"));
     let greedy = async {
-        hold.reached(1).await;
+        soon(hold.reached(1)).await;
         let answer = stage.send(get("/guests/allocate")).await;
         answer.refused(Code::EdgeBusy, Outcome::NotApplied);
         assert_eq!(answer.header("retry-after"), "1");

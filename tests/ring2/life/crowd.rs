@@ -22,21 +22,22 @@ enum Wish {
 }
 
 fn wish(number: usize) -> Wish {
-    let transport = Transport::BOTH[number % 2];
-    let protocol = [Protocol::H1, Protocol::H2][number / 2 % 2];
+    // Every wish comes in every way.
+    let (round, kind) = (number / 10, number % 10);
+    let transport = Transport::BOTH[round % 2];
+    let protocol = [Protocol::H1, Protocol::H2][round / 2 % 2];
+    let hostile = ["spin", "allocate", "trap", "trap-mid-stream"][round / 4 % 4];
     let over = |ask: Ask| ask.over(protocol);
     let releases = transport.path("releases");
     let install = charts::install(&format!("web-{number}"));
-    match number % 10 {
+    match kind {
         0 => Wish::Good(over(get(releases))),
         1 => Wish::Good(over(post(releases).json(&install))),
         2 => Wish::Good(over(get(transport.path("version")))),
         3 => Wish::Good(over(get(transport.path("releases/r00007/manifest")))),
         4 => Wish::Good(over(get("/v1/clusters?check=true"))),
         5 => Wish::Bad(over(delete(transport.path("releases/nobody")))),
-        6 => Wish::Bad(over(get(["spin", "allocate", "trap", "trap-mid-stream"]
-            .map(|behaviour| format!("/guests/{behaviour}"))[number / 10 % 4]
-            .clone()))),
+        6 => Wish::Bad(over(get(format!("/guests/{hostile}")))),
         7 => Wish::Bad(over(post(releases).body("application/json", "{"))),
         8 => Wish::Forsaken(over(get(releases))),
         _ => Wish::Forsaken(over(post(releases).json(&install))),

@@ -15,7 +15,7 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::charts::{self, with};
-use crate::support::{Ask, Stage, Transport, delete, get, post, stage};
+use crate::support::{Ask, Stage, Transport, delete, get, post, soon, stage};
 
 /// What a caller sends as its own.
 const CALLERS: &str = "callers-s3cret";
@@ -92,12 +92,12 @@ async fn everything(stage: &Stage) -> String {
             apiserver.answer_next(When::BeforeBackend, trouble);
             said += &answers(stage, asks()).await;
         }
-        stage.cluster.kill_tiller().await;
+        soon(stage.cluster.kill_tiller()).await;
         said += &answers(stage, asks()).await;
-        stage.cluster.kill_apiserver().await;
+        soon(stage.cluster.kill_apiserver()).await;
         said += &answers(stage, asks()).await;
-        stage.cluster.restart_apiserver().await;
-        stage.cluster.restart_tiller().await;
+        soon(stage.cluster.restart_apiserver()).await;
+        soon(stage.cluster.restart_tiller()).await;
     }
     for behaviour in [
         "list",

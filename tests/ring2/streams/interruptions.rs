@@ -7,7 +7,7 @@ use serde_json::Value;
 use sim::faults::{Fault, Way};
 
 use super::FORMS;
-use crate::support::{Answer, Place, Stage, Transport, get, releases, stage};
+use crate::support::{Answer, Place, Stage, Transport, get, releases, soon, stage};
 
 /// In the second of the list's two messages, wherever it is counted.
 const AFTER: u64 = 20 << 20;
@@ -64,7 +64,7 @@ async fn a_list_that_is_cut_ends_with_an_error() {
     for (hop, transport) in HOPS {
         for (fault, form) in [cut, reset].into_iter().zip(FORMS.into_iter().cycle()) {
             let stage = long().await;
-            hop(stage.cluster.faults()).set(fault).await;
+            soon(hop(stage.cluster.faults()).set(fault)).await;
             let list = get(transport.path("releases")).header("accept", form);
             let answer = stage.send(list).await.expect(200);
             let problem = error(&answer, form);
@@ -86,7 +86,7 @@ async fn a_list_that_stalls_ends_with_an_error_at_its_deadline() {
     let stalled = HOPS.into_iter().zip(FORMS.into_iter().cycle());
     let stalled = stalled.map(|((hop, transport), form)| async move {
         let stage = long().await;
-        hop(stage.cluster.faults()).set(fault).await;
+        soon(hop(stage.cluster.faults()).set(fault)).await;
         let asked = Instant::now();
         let list = get(transport.path("releases")).header("accept", form);
         let answer = stage.send(list).await.expect(200);

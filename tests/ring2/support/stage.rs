@@ -99,7 +99,7 @@ impl Plan {
         // One after the other, so that each component is compiled once for all.
         static STARTING: Mutex<()> = Mutex::const_new(());
         let edge = {
-            let _alone = STARTING.lock().await;
+            let _alone = soon(STARTING.lock()).await;
             soon(Edge::start(config)).await
         };
         Stage {
@@ -233,7 +233,7 @@ impl Stage {
             self.is_clean().await;
             self.serves_nobody().await;
         }
-        self.cluster.faults().clear().await;
+        soon(self.cluster.faults().clear()).await;
         until("without a connection or a call", || {
             self.cluster.faults().edge_to_apiserver.traffic().open == 0
                 && self.cluster.bridge_stats().calls_open == 0
