@@ -111,6 +111,9 @@ fn real(parts: &mut Parts) {
             parts.skip(part, format!("${variable} names no program"));
         }
     }
+    parts.run("charts against Helm", &[], || {
+        run(cargo("test").args(["--package", "charts", "--", "--ignored"]))
+    });
     parts.run("ring 3", &["components", "real programs", "host"], || {
         let mut test = cargo("test");
         test.args(["--package", "tests", "--test", "ring3"]);
