@@ -3,6 +3,7 @@
 use http::Response;
 use rest::{
     negotiate::ListFormat,
+    precondition::IfMatch,
     problem::{Code, Problem},
     query, view,
 };
@@ -56,6 +57,19 @@ pub(crate) async fn newest<R: Relay>(
         Err(failure) if failure.code() == Some(Code::ReleaseNotFound) => Ok(None),
         Err(failure) => Err(failure),
     }
+}
+
+/// Fails if the release is not as the caller, who may have said so, thinks it is.
+pub(crate) async fn check<R: Relay>(
+    tiller: &Tiller<R>,
+    name: &str,
+    condition: Option<&IfMatch>,
+) -> Result<(), Failure> {
+    if let Some(condition) = condition {
+        let newest = newest(tiller, name).await?;
+        condition.check(newest.map(|newest| newest.version))?;
+    }
+    Ok(())
 }
 
 /// The problem that there is no such release, in Tiller's words.

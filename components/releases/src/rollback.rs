@@ -31,10 +31,7 @@ where
     let extras = extras(query)?;
     let condition = IfMatch::from_headers(headers)?;
     let rollback = Rollback::read(upload::read_json(headers, body).await?)?;
-    if let Some(condition) = condition {
-        let newest = history::newest(tiller, name).await?;
-        condition.check(newest.map(|newest| newest.version))?;
-    }
+    history::check(tiller, name, condition.as_ref()).await?;
     skew::check(tiller, Method::RollbackRelease, &rollback.used()).await?;
     let message = RollbackReleaseRequest {
         name: name.to_owned(),

@@ -34,10 +34,7 @@ where
     let mut fields = query::parse(query, &[])?;
     fields.merge(upload::read_json(headers, body).await?)?;
     let uninstall = Uninstall::read(fields)?;
-    if let Some(condition) = condition {
-        let newest = history::newest(tiller, name).await?;
-        condition.check(newest.map(|newest| newest.version))?;
-    }
+    history::check(tiller, name, condition.as_ref()).await?;
     skew::check(tiller, Method::UninstallRelease, &uninstall.used()).await?;
     let message = UninstallReleaseRequest {
         name: name.to_owned(),
