@@ -1,9 +1,11 @@
 //! The same answers as Helm's own code, asked over and over.
 //!
-//! `tests/oracle` is a Go program around Helm 2.17 and go-yaml v2. It needs Go and the module proxy, so this is not
-//! part of a plain `cargo test`.
+//! `tests/cluster/oracle` is a Go program around Helm 2.17's packages. It needs Go and the module proxy, so this is not
+//! part of a plain `cargo test`; ring 3 runs it.
 
 mod cases;
+mod loading;
+mod yaml;
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -13,130 +15,14 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use charts::{Limits, values, yaml};
 use proptest::{
-    collection::vec,
     prelude::*,
     strategy::ValueTree as _,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use prost::Message as _;
 use serde_json::{Value, json};
-use tiller_api::hapi::chart::{Chart, Config as Values, Metadata};
-
-use self::cases::{document, files, metadata, number, scalar, table, value};
-use crate::support::{archive, chain};
-
-#[test]
-#[ignore = "needs Go; run with --ignored"]
-fn yaml_is_read_as_go_yaml_reads_it() {
-    let texts = many(10_000, document());
-    let questions = texts.iter().map(|text| json!({ "yaml": text }));
-    compare(questions, &texts, |text| {
-        yaml::parse(text, &yaml::Limits::default())
-            .map(|value| json!({ "json": floats(value) }))
-            .map_err(|error| chain(&error))
-    });
-}
-
-#[test]
-#[ignore = "needs Go; run with --ignored"]
-fn scalars_are_read_as_go_yaml_reads_them() {
-    let texts = many(
-        20_000,
-        prop_oneof![scalar(), number()].prop_map(|s| format!("- {s}\n")),
-    );
-    let questions = texts.iter().map(|text| json!({ "yaml": text }));
-    compare(questions, &texts, |text| {
-        yaml::parse(text, &yaml::Limits::default())
-            .map(|value| json!({ "json": floats(value) }))
-            .map_err(|error| chain(&error))
-    });
-}
-
-#[test]
-#[ignore = "needs Go; run with --ignored"]
-fn what_is_written_is_read_alike_by_go_yaml() {
-    let values = many(10_000, value());
-    let questions = values
-        .iter()
-        .map(|value| json!({ "yaml": yaml::to_string(value) }));
-    compare(questions, &values, |value| {
-        Ok(json!({ "json": floats(value.clone()) }))
-    });
-}
-
-#[test]
-#[ignore = "needs Go; run with --ignored"]
-fn chart_yaml_is_read_as_helm_reads_it() {
-    let texts = many(10_000, metadata());
-    let questions = texts.iter().map(|text| json!({ "metadata": text }));
-    compare(questions, &texts, |text| {
-        let archive = archive([("web/Chart.yaml", text.as_str())]);
-        match charts::load(&archive, &Limits::default()) {
-            Ok(chart) => Ok(json!({ "metadata": encode(&chart.metadata.unwrap_or_default()) })),
-            Err(charts::ChartError::MissingName) => Ok(json!({ "nameless": true })),
-            Err(charts::ChartError::ApiVersion(_)) => Ok(json!({ "nameless": true })),
-            Err(error) => Err(chain(&error)),
-        }
-    });
-}
-
-#[test]
-#[ignore = "needs Go; run with --ignored"]
-fn archives_are_loaded_as_helm_loads_them() {
-    let archives: Vec<Vec<u8>> = many(10_000, files()).into_iter().map(archive).collect();
-    let questions = archives
-        .iter()
-        .map(|archive| json!({ "archive": STANDARD.encode(archive) }));
-    compare(questions, &archives, |archive| {
-        charts::load(archive, &Limits::default())
-            .map(|chart| json!({ "chart": encode(&chart) }))
-            .map_err(|error| chain(&error))
-    });
-}
-
-#[test]
-#[ignore = "needs Go; run with --ignored"]
-fn values_are_coalesced_as_helm_coalesces_them() {
-    let tables = || vec(table(), 4);
-    let cases: Vec<(Vec<u8>, String)> = many(10_000, tables())
-        .into_iter()
-        .map(|tables| {
-            let [user, top, sub, deep] = &tables[..] else {
-                unreachable!("four are made");
-            };
-            let archive = archive([
-                ("t/Chart.yaml", "name: top".to_owned()),
-                ("t/values.yaml", yaml::to_string(top)),
-                ("t/charts/sub/Chart.yaml", "name: sub".to_owned()),
-                ("t/charts/sub/values.yaml", yaml::to_string(sub)),
-                (
-                    "t/charts/sub/charts/deep/Chart.yaml",
-                    "name: deep".to_owned(),
-                ),
-                (
-                    "t/charts/sub/charts/deep/values.yaml",
-                    yaml::to_string(deep),
-                ),
-            ]);
-            (archive, yaml::to_string(user))
-        })
-        .collect();
-    let questions = cases
-        .iter()
-        .map(|(archive, values)| json!({ "archive": STANDARD.encode(archive), "values": values }));
-    compare(questions, &cases, |(archive, raw)| {
-        let chart = charts::load(archive, &Limits::default()).expect("a chart");
-        let config = Values {
-            raw: raw.clone(),
-            ..Values::default()
-        };
-        values::coalesce(&chart, Some(&config), &Limits::default())
-            .map(|value| json!({ "json": floats(value) }))
-            .map_err(|error| chain(&error))
-    });
-}
+use tiller_api::hapi::chart::{Chart, Metadata};
 
 /// Both agree, on the answer or that there is none.
 fn compare<T: std::fmt::Debug>(
@@ -219,7 +105,7 @@ fn floats(value: Value) -> Value {
 }
 
 fn ask(questions: impl Iterator<Item = Value>) -> Vec<Value> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/cluster/oracle");
     let mut oracle = Command::new("go")
         .args(["run", "."])
         .current_dir(directory)
