@@ -12,6 +12,7 @@ pub mod precondition;
 pub mod problem;
 pub mod query;
 pub mod relay;
+pub mod repositories;
 pub mod route;
 pub mod time;
 pub mod view;

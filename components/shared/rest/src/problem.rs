@@ -35,6 +35,8 @@ pub enum Blame {
     Cluster,
     /// The edge: its configuration, its load, its code.
     Edge,
+    /// The chart repository or registry, or what stands before it.
+    Repository,
     /// Tiller.
     Tiller,
 }

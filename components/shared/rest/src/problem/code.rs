@@ -57,6 +57,13 @@ codes! {
     ChartIncompatible = "chart_incompatible", UNPROCESSABLE_ENTITY, Caller, "Chart incompatible with the cluster";
     /// The chart is larger, deeper or has more entries than this edge unpacks.
     ChartLimitExceeded = "chart_limit_exceeded", UNPROCESSABLE_ENTITY, Caller, "Chart exceeds a limit";
+    /// The repository has no chart of that name, or no version of it that fits.
+    ChartNotFound = "chart_not_found", NOT_FOUND, Caller, "No such chart or version";
+    /// This edge installs no charts from there: the repository is not for this cluster or not for this chart, or the URL is
+    /// not on the list of those allowed.
+    ChartSourceRefused = "chart_source_refused", FORBIDDEN, Caller, "Chart source not allowed";
+    /// The archive is not what its repository's index says, or is not signed by a key that the edge trusts.
+    ChartUnverified = "chart_unverified", BAD_GATEWAY, Repository, "Chart not verified";
     /// The APIServer, or a limiter in front of it, refuses calls for now.
     ClusterBusy = "cluster_busy", SERVICE_UNAVAILABLE, Cluster, "Cluster busy";
     /// The APIServer does not accept the credentials the edge has for it.
@@ -115,6 +122,18 @@ codes! {
     ReleaseNotStored = "release_not_stored", BAD_GATEWAY, Tiller, "Tiller did not store the release";
     /// The chart's templates do not render with these values.
     RenderFailed = "render_failed", UNPROCESSABLE_ENTITY, Caller, "Rendering failed";
+    /// The repository leads to an address that the edge does not dial: private, loopback, link-local.
+    RepositoryAddressRefused = "repository_address_refused", BAD_GATEWAY, Repository, "Repository leads to a forbidden address";
+    /// The repository does not accept the credentials the edge has for it, or wants some.
+    RepositoryCredentialsRefused = "repository_credentials_refused", BAD_GATEWAY, Edge, "Repository refuses the edge's credentials";
+    /// The repository failed, or answered something that is none of what was asked for.
+    RepositoryError = "repository_error", BAD_GATEWAY, Repository, "Repository failed";
+    /// This edge has no repository of that name.
+    RepositoryNotConfigured = "repository_not_configured", NOT_FOUND, Edge, "Repository not configured";
+    /// The repository took longer than it may.
+    RepositoryTimedOut = "repository_timed_out", GATEWAY_TIMEOUT, Repository, "Repository timed out";
+    /// No connection to the repository.
+    RepositoryUnreachable = "repository_unreachable", SERVICE_UNAVAILABLE, Repository, "Repository unreachable";
     /// The release is not at the revision that `If-Match` names.
     RevisionConflict = "revision_conflict", PRECONDITION_FAILED, Caller, "Revision conflict";
     /// The release has no such revision.
@@ -178,7 +197,8 @@ mod tests {
     #[test]
     fn callers_are_blamed_with_4xx_and_others_with_5xx() {
         for code in Code::ALL {
-            let caller = code.blame() == Blame::Caller;
+            // What is not there is not found, whoever should have put it there.
+            let caller = code.blame() == Blame::Caller || *code == Code::RepositoryNotConfigured;
             assert_eq!(code.status().is_client_error(), caller, "{code}");
             assert_eq!(code.status().is_server_error(), !caller, "{code}");
         }
