@@ -13,17 +13,23 @@ mod decode;
 mod emit;
 mod number;
 mod scalar;
+mod timestamp;
 
 use saphyr_parser::ScanError;
 use serde_json::Value;
 
-pub(crate) use self::decode::Node;
+pub(crate) use self::{
+    compose::{Tag, is_control, short_tag},
+    decode::Node,
+    scalar::resolve,
+};
 pub use self::emit::to_string;
 
 /// How large a document may be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Limits {
-    /// Bytes of the text. Default: 8 MiB, eight times what a release's record can hold compressed.
+    /// Bytes of the text, and of its scalars with aliases expanded. Default: 8 MiB, eight times what a release's record
+    /// can hold compressed.
     pub bytes: usize,
     /// Mappings and lists within each other, each of which takes stack. Default: 100.
     pub depth: usize,

@@ -32,7 +32,7 @@ pub(super) enum Kind<'a> {
 
 /// What matters of a scalar's tag.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Tag {
+pub(crate) enum Tag {
     Binary,
     Bool,
     Float,
@@ -102,7 +102,7 @@ impl<'a> Composer<'a, '_> {
                 let kind = Kind::Scalar {
                     text,
                     plain: style == ScalarStyle::Plain,
-                    tag: tag.map_or(Tag::None, |tag| short(&tag.handle, &tag.suffix)),
+                    tag: tag.map_or(Tag::None, |tag| short_tag(&tag.handle, &tag.suffix)),
                 };
                 self.add(kind, anchor, span)?;
             }
@@ -161,7 +161,7 @@ impl<'a> Composer<'a, '_> {
     }
 }
 
-fn short(handle: &str, suffix: &str) -> Tag {
+pub(crate) fn short_tag(handle: &str, suffix: &str) -> Tag {
     let name = match handle {
         "" => suffix.strip_prefix(CORE),
         CORE => Some(suffix),
@@ -180,7 +180,7 @@ fn short(handle: &str, suffix: &str) -> Tag {
     }
 }
 
-fn is_control(character: char) -> bool {
+pub(crate) fn is_control(character: char) -> bool {
     match character {
         '\t' | '\n' | '\r' | '\u{85}' => false,
         '\u{fffe}' | '\u{ffff}' => true,

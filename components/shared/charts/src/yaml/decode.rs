@@ -53,6 +53,17 @@ impl Node {
         })
     }
 
+    /// The text that Helm makes of a key. The rest are no keys.
+    pub(crate) fn into_key(self) -> Option<String> {
+        match self {
+            Self::Bool(flag) => Some(flag.to_string()),
+            Self::Float(float) => Some(number::print_key(float)),
+            Self::Int(int) => Some(int.to_string()),
+            Self::String(text) => Some(text),
+            Self::Mapping(_) | Self::Null | Self::Sequence(_) | Self::Uint(_) => None,
+        }
+    }
+
     /// The text that Helm makes of a scalar where text belongs.
     pub(crate) fn into_text(self) -> Option<String> {
         match self {
@@ -74,6 +85,7 @@ pub(super) fn decode(document: &Document<'_>, limits: &Limits) -> Result<Node, Y
         document,
         limits,
         nodes: 0,
+        bytes: 0,
         expanding: vec![false; document.nodes.len()],
     };
     decoder.node(root, 0)
@@ -83,6 +95,8 @@ struct Decoder<'d> {
     document: &'d Document<'d>,
     limits: &'d Limits,
     nodes: usize,
+    /// Of scalars.
+    bytes: usize,
     /// Which nodes are being expanded for an alias.
     expanding: Vec<bool>,
 }
@@ -100,6 +114,12 @@ impl<'d> Decoder<'d> {
                 Ok(Node::Mapping(entries))
             }
             Kind::Scalar { text, plain, tag } => {
+                self.bytes += text.len();
+                if self.bytes > self.limits.bytes {
+                    return Err(YamlError::Bytes {
+                        limit: self.limits.bytes,
+                    });
+                }
                 scalar::resolve(text, *plain, *tag, self.line(index))
             }
             Kind::Sequence(items) => items
@@ -165,17 +185,10 @@ impl<'d> Decoder<'d> {
     }
 
     fn key(&mut self, index: usize, depth: usize) -> Result<String, YamlError> {
-        match self.node(index, depth)? {
-            Node::Bool(flag) => Ok(flag.to_string()),
-            Node::Float(float) => Ok(number::print_key(float)),
-            Node::Int(int) => Ok(int.to_string()),
-            Node::String(text) => Ok(text),
-            Node::Mapping(_) | Node::Null | Node::Sequence(_) | Node::Uint(_) => {
-                Err(YamlError::Key {
-                    line: self.line(index),
-                })
-            }
-        }
+        let line = self.line(index);
+        self.node(index, depth)?
+            .into_key()
+            .ok_or(YamlError::Key { line })
     }
 
     fn expand<T>(

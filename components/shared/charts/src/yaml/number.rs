@@ -1,5 +1,7 @@
 //! Numbers as Go reads and prints them.
 
+use std::{fmt::LowerExp, str::FromStr};
+
 use serde_json::Number;
 
 use super::{Node, YamlError};
@@ -15,16 +17,18 @@ pub(super) fn parse(text: &str) -> Option<Node> {
     parse_int(&digits).or_else(|| parse_float(&digits).map(Node::Float))
 }
 
-/// A JSON number. A whole one is written without point, as Go does.
+/// A JSON number. A whole one is written without point, as Go does: with no more digits than tell it from other floats.
 pub(super) fn from_float(float: f64) -> Result<Number, YamlError> {
-    // The bounds are powers of two, exact as floats.
-    if float.fract() == 0.0 && (-I64_BOUND..I64_BOUND).contains(&float) {
-        Ok(Number::from(float as i64))
-    } else if float.fract() == 0.0 && (I64_BOUND..U64_BOUND).contains(&float) {
-        Ok(Number::from(float as u64))
-    } else {
-        Number::from_f64(float).ok_or(YamlError::NotFinite)
+    if float.fract() == 0.0 && float.abs() < U64_BOUND {
+        let digits = float.to_string();
+        if let Ok(int) = digits.parse::<i64>() {
+            return Ok(Number::from(int));
+        }
+        if let Ok(int) = digits.parse::<u64>() {
+            return Ok(Number::from(int));
+        }
     }
+    Number::from_f64(float).ok_or(YamlError::NotFinite)
 }
 
 /// As Helm prints a number where text belongs: in single precision.
@@ -36,7 +40,7 @@ pub(super) fn print_single(float: f64) -> String {
     if single.is_infinite() {
         return if single > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
-    general(&format!("{single:e}"))
+    general(&shortest(single))
 }
 
 /// As Helm prints a number that is a key.
@@ -49,9 +53,28 @@ pub(super) fn print_key(float: f64) -> String {
     }
 }
 
-/// In double precision.
-pub(super) fn print_double(float: f64) -> String {
-    general(&format!("{float:e}"))
+/// As Helm prints a number that is a value: a whole one in full if there is an integer type for it.
+pub(super) fn print_value(float: f64) -> String {
+    match from_float(float) {
+        Ok(whole) if !whole.is_f64() => whole.to_string(),
+        _ => general(&shortest(float)),
+    }
+}
+
+/// The fewest digits that tell a number from others, with their exponent. Of two that are equally close it is the even
+/// one, as in Go; Rust leaves that open.
+fn shortest<F: LowerExp + FromStr + PartialEq>(float: F) -> String {
+    let shortest = format!("{float:e}");
+    let digits = shortest
+        .bytes()
+        .take_while(|byte| *byte != b'e')
+        .filter(u8::is_ascii_digit)
+        .count();
+    let even = format!("{float:.precision$e}", precision = digits.saturating_sub(1));
+    match even.parse::<F>() {
+        Ok(parsed) if parsed == float => even,
+        _ => shortest,
+    }
 }
 
 /// Go's format `g` out of the shortest digits and their exponent: a small exponent is written out.
@@ -131,7 +154,6 @@ fn parse_float(text: &str) -> Option<f64> {
     text.parse().ok().filter(|float: &f64| float.is_finite())
 }
 
-const I64_BOUND: f64 = 9_223_372_036_854_775_808.0;
 const U64_BOUND: f64 = 18_446_744_073_709_551_616.0;
 
 #[cfg(test)]
@@ -140,23 +162,29 @@ mod tests {
 
     #[test]
     fn floats_print_as_go_prints_them() {
-        for (float, single, double) in [
+        for (float, single, value) in [
             (1.1, "1.1", "1.1"),
             (1.0, "1", "1"),
             (0.0, "0", "0"),
-            (-0.0, "-0", "-0"),
+            (-0.0, "-0", "0"),
             (20_200_101.1, "2.0200102e+07", "2.02001011e+07"),
             (100_000.0, "100000", "100000"),
-            (1_000_000.0, "1e+06", "1e+06"),
+            (1_000_000.0, "1e+06", "1000000"),
             (123_456.7, "123456.7", "123456.7"),
             (0.0001, "0.0001", "0.0001"),
             (0.000_012, "1.2e-05", "1.2e-05"),
             (-3.25, "-3.25", "-3.25"),
+            (1e21, "1e+21", "1e+21"),
             (1e100, "+Inf", "1e+100"),
             (0.1 + 0.2, "0.3", "0.30000000000000004"),
+            (
+                280_467_081_711_669.63,
+                "2.8046709e+14",
+                "2.8046708171166962e+14",
+            ),
         ] {
             assert_eq!(print_single(float), single);
-            assert_eq!(print_double(float), double);
+            assert_eq!(print_value(float), value);
         }
     }
 
@@ -168,7 +196,10 @@ mod tests {
             (1e18, "1000000000000000000"),
             (1e19, "10000000000000000000"),
             (1.5, "1.5"),
-            (-9_223_372_036_854_775_808.0, "-9223372036854775808"),
+            (9_223_372_036_854_775_808.0, "9223372036854776000"),
+            (100_000_000_000_000_016.0, "100000000000000020"),
+            // Beyond the integers once it is rounded.
+            (-9_223_372_036_854_775_808.0, "-9.223372036854776e+18"),
         ] {
             assert_eq!(from_float(float).expect("a number").to_string(), expected);
         }

@@ -2,10 +2,10 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{Node, YamlError, compose::Tag, number};
+use super::{Node, YamlError, compose::Tag, number, timestamp};
 
 /// Gives a scalar its type. Only plain ones have another than text, unless a tag says so.
-pub(super) fn resolve(text: &str, plain: bool, tag: Tag, line: usize) -> Result<Node, YamlError> {
+pub(crate) fn resolve(text: &str, plain: bool, tag: Tag, line: usize) -> Result<Node, YamlError> {
     let mismatch = |tag: &'static str| YamlError::Tag {
         text: text.chars().take(40).collect(),
         tag,
@@ -41,7 +41,7 @@ pub(super) fn resolve(text: &str, plain: bool, tag: Tag, line: usize) -> Result<
             _ => Err(mismatch("!!null")),
         },
         // A moment stays the text it is written with.
-        Tag::Timestamp if looks_like_timestamp(text) => Ok(Node::String(text.to_owned())),
+        Tag::Timestamp if timestamp::is_timestamp(text) => Ok(Node::String(text.to_owned())),
         Tag::Timestamp => Err(mismatch("!!timestamp")),
     }
 }
@@ -67,10 +67,4 @@ pub(super) fn implicit(text: &str) -> Node {
         }
         text => Node::String(text.to_owned()),
     }
-}
-
-/// Whether text begins like a date, which other readers of YAML take for one.
-pub(super) fn looks_like_timestamp(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    matches!(bytes, [a, b, c, d, b'-', e, ..] if [a, b, c, d, e].iter().all(|byte| byte.is_ascii_digit()))
 }
