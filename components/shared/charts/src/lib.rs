@@ -8,6 +8,7 @@
 //! No files, no network, no clock: the same code runs in a sandbox and in tests.
 
 pub mod values;
+pub mod version;
 pub mod yaml;
 
 mod archive;
