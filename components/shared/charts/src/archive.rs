@@ -101,8 +101,10 @@ fn read_entries(
         {
             continue;
         }
-        let name = str::from_utf8(&name)
-            .map_err(|_| ChartError::NotUtf8(String::from_utf8_lossy(&name).into_owned()))?;
+        // Where it ends for Go, too.
+        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let name = str::from_utf8(name)
+            .map_err(|_| ChartError::NotUtf8(String::from_utf8_lossy(name).into_owned()))?;
         let name = path::below_top(name)?;
 
         let size = usize::try_from(entry.size()).unwrap_or(usize::MAX);

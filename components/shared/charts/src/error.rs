@@ -92,7 +92,7 @@ impl ChartError {
     }
 }
 
-/// Why a Chart.yaml is not one.
+/// Why a Chart.yaml or a requirements.yaml is not one.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetadataError {
@@ -107,6 +107,9 @@ pub enum MetadataError {
     /// It is not a mapping.
     #[error("not a mapping of keys to values")]
     NotAMapping,
+    /// It is neither UTF-8 nor UTF-16 with a byte order mark.
+    #[error("not UTF-8")]
+    NotUtf8,
     /// It is not YAML.
     #[error(transparent)]
     Yaml(YamlError),

@@ -7,12 +7,15 @@
 //!
 //! No files, no network, no clock: the same code runs in a sandbox and in tests.
 
+pub mod requirements;
+pub mod strvals;
 pub mod values;
 pub mod version;
 pub mod yaml;
 
 mod archive;
 mod error;
+mod fields;
 mod limits;
 mod load;
 mod metadata;
@@ -22,4 +25,5 @@ mod path;
 pub use error::{ChartError, MetadataError};
 pub use limits::Limits;
 pub use load::load;
+pub use metadata::to_value as metadata_to_value;
 pub use pack::{PackError, pack};

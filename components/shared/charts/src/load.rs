@@ -75,40 +75,76 @@ fn sort(
     limits: &Limits,
 ) -> Result<(), ChartError> {
     let File { name, data } = file;
-    match name.as_str() {
-        "Chart.yaml" => {
+    match place(&name) {
+        Place::File => chart.files.push(other(name, data)),
+        Place::Metadata => {
             let metadata = metadata::parse(&text(&name, data)?, limits.yaml())
                 .map_err(ChartError::Metadata)?;
-            if !matches!(metadata.api_version.as_str(), "" | "v1") {
+            if !is_api_version(&metadata.api_version) {
                 return Err(ChartError::ApiVersion(metadata.api_version));
             }
             chart.metadata = Some(metadata);
         }
-        "values.toml" => return Err(ChartError::ValuesToml),
-        "values.yaml" => {
+        Place::Nowhere => {}
+        Place::Subchart(within) => {
+            let (group, _) = within.split_once('/').unwrap_or((within, ""));
+            groups.entry(group.to_owned()).or_default().push(File {
+                name: within.to_owned(),
+                data,
+            });
+        }
+        Place::Template => chart.templates.push(Template {
+            name,
+            data: data.into(),
+        }),
+        Place::Values => {
             chart.values = Some(Config {
                 raw: text(&name, data)?,
                 ..Config::default()
             });
         }
-        _ if name.starts_with("templates/") => chart.templates.push(Template {
-            name,
-            data: data.into(),
-        }),
-        _ => match name.strip_prefix("charts/") {
-            Some(_) if has_extension(&name, ".prov") => chart.files.push(other(name, data)),
-            Some(within) if within.starts_with(['.', '_']) => {}
-            Some(within) => {
-                let (group, _) = within.split_once('/').unwrap_or((within, ""));
-                groups.entry(group.to_owned()).or_default().push(File {
-                    name: within.to_owned(),
-                    data,
-                });
-            }
-            None => chart.files.push(other(name, data)),
-        },
+        Place::ValuesToml => return Err(ChartError::ValuesToml),
     }
     Ok(())
+}
+
+/// What a file is to its chart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Place<'n> {
+    File,
+    Metadata,
+    Nowhere,
+    /// A sub-chart's, by its name below charts/.
+    Subchart(&'n str),
+    Template,
+    Values,
+    ValuesToml,
+}
+
+/// What a file is by its name.
+pub(crate) fn place(name: &str) -> Place<'_> {
+    match name {
+        "Chart.yaml" => Place::Metadata,
+        "values.toml" => Place::ValuesToml,
+        "values.yaml" => Place::Values,
+        _ if name.starts_with("templates/") => Place::Template,
+        _ => match name.strip_prefix("charts/") {
+            None => Place::File,
+            Some(_) if is_provenance(name) => Place::File,
+            Some(within) if within.starts_with(['.', '_']) => Place::Nowhere,
+            Some(within) => Place::Subchart(within),
+        },
+    }
+}
+
+/// Whether a file signs another one, wherever it is.
+pub(crate) fn is_provenance(name: &str) -> bool {
+    has_extension(name, ".prov")
+}
+
+/// Whether a chart is for Helm 2 by its apiVersion.
+pub(crate) fn is_api_version(version: &str) -> bool {
+    matches!(version, "" | "v1")
 }
 
 /// The data of the archive that a group is.

@@ -1,8 +1,4 @@
 //! Chart.yaml, read and written.
-//!
-//! Helm reads it into a structure that is lenient in three ways: keys match in any case, unknown keys are
-//! ignored, and a number or boolean where text belongs becomes text, as Go would print it. `version: 1.10`
-//! is version 1.1.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +7,7 @@ use tiller_api::hapi::chart::{Maintainer, Metadata};
 
 use crate::{
     MetadataError,
+    fields::{flag, mapping, text, texts},
     yaml::{self, Node},
 };
 
@@ -23,8 +20,8 @@ pub(crate) fn parse(text: &str, limits: yaml::Limits) -> Result<Metadata, Metada
     Ok(metadata)
 }
 
-/// What Chart.yaml would say, without empty fields.
-pub(crate) fn to_value(metadata: &Metadata) -> Value {
+/// What Chart.yaml would say, without empty fields: an object.
+pub fn to_value(metadata: &Metadata) -> Value {
     let Metadata {
         name,
         home,
@@ -105,55 +102,6 @@ fn set(metadata: &mut Metadata, key: &str, node: Node) -> Result<(), MetadataErr
     Ok(())
 }
 
-fn text(target: &mut String, field: &'static str, node: Node) -> Result<(), MetadataError> {
-    match node {
-        Node::Null => Ok(()),
-        node => match node.into_text() {
-            Some(text) => {
-                *target = text;
-                Ok(())
-            }
-            None => Err(MetadataError::Field {
-                field,
-                expected: "a text",
-            }),
-        },
-    }
-}
-
-fn texts(target: &mut Vec<String>, field: &'static str, node: Node) -> Result<(), MetadataError> {
-    let list = || MetadataError::Field {
-        field,
-        expected: "a list of texts",
-    };
-    *target = match node {
-        Node::Null => Vec::new(),
-        Node::Sequence(items) => items
-            .into_iter()
-            .map(|item| match item {
-                Node::Null => Ok(String::new()),
-                item => item.into_text().ok_or_else(list),
-            })
-            .collect::<Result<_, _>>()?,
-        _ => return Err(list()),
-    };
-    Ok(())
-}
-
-fn flag(target: &mut bool, field: &'static str, node: Node) -> Result<(), MetadataError> {
-    match node {
-        Node::Null => Ok(()),
-        Node::Bool(flag) => {
-            *target = flag;
-            Ok(())
-        }
-        _ => Err(MetadataError::Field {
-            field,
-            expected: "true or false",
-        }),
-    }
-}
-
 fn annotations(
     target: &mut BTreeMap<String, String>,
     field: &'static str,
@@ -210,14 +158,6 @@ fn maintainer(entries: BTreeMap<String, Node>) -> Result<Maintainer, MetadataErr
         }
     }
     Ok(maintainer)
-}
-
-fn mapping(node: Node) -> Result<BTreeMap<String, Node>, MetadataError> {
-    match node {
-        Node::Null => Ok(BTreeMap::new()),
-        Node::Mapping(entries) => Ok(entries),
-        _ => Err(MetadataError::NotAMapping),
-    }
 }
 
 fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {

@@ -3,9 +3,12 @@
 //! This computes what Tiller computes, with its peculiarities: null deletes a default at the level where it
 //! meets one, and a sub-chart always has `global`.
 
-use serde_json::{Map, Value, map::Entry};
-use tiller_api::hapi::chart::{Chart, Config};
+mod coalesce;
 
+use serde_json::{Map, Value};
+
+pub use self::coalesce::coalesce;
+pub(crate) use self::coalesce::{Tree, coalesce_tree};
 use crate::{
     Limits,
     yaml::{self, YamlError},
@@ -30,6 +33,10 @@ pub enum ValuesError {
         #[source]
         source: YamlError,
     },
+    /// The values hold a `global` that is no mapping for a sub-chart with sub-charts and without values of its
+    /// own. Tiller does not survive it.
+    #[error("the values of {0} hold a `global` that is not a mapping of keys to values")]
+    Globals(String),
     /// One of the [`Limits`] is passed, by the values of all charts together.
     #[error("the values exceed the limit `{limit}` of {value}")]
     Limit {
@@ -49,28 +56,25 @@ pub enum ValuesError {
     TypeMismatch(String),
 }
 
-/// The values a chart is rendered with.
-///
-/// Without `config` the chart's own values do not count, only those of its sub-charts: that is what Tiller
-/// does. An empty one is something else.
-///
-/// # Errors
-///
-/// [`ValuesError`].
-pub fn coalesce(
-    chart: &Chart,
-    config: Option<&Config>,
-    limits: &Limits,
-) -> Result<Value, ValuesError> {
-    let mut coalescer = Coalescer { limits, nodes: 0 };
-    let values = match config {
-        None => coalescer.dependencies(chart, Table::new(), 0)?,
-        Some(config) => {
-            let values = coalescer.read(&config.raw, ValuesError::Config)?;
-            coalescer.chart(chart, values, 0)?
+impl ValuesError {
+    /// The name of the limit that was passed, if that was it.
+    pub fn is_limit(&self) -> Option<&'static str> {
+        match self {
+            Self::Config(source) | Self::Defaults { source, .. } => source.is_limit(),
+            Self::Limit { limit, .. } => Some(limit),
+            _ => None,
         }
-    };
-    Ok(Value::Object(values))
+    }
+}
+
+/// Reads the own values of the chart that has this name.
+pub(crate) fn read_defaults(raw: &str, name: &str, limits: &Limits) -> Result<Table, ValuesError> {
+    table(
+        yaml::parse(raw, &limits.yaml()).map_err(|source| ValuesError::Defaults {
+            chart: name.to_owned(),
+            source,
+        })?,
+    )
 }
 
 /// Reads values; nothing is an empty table.
@@ -104,107 +108,61 @@ pub fn merge(over: Table, under: Table) -> Table {
     merged
 }
 
-struct Coalescer<'l> {
-    limits: &'l Limits,
-    nodes: usize,
-}
-
-impl Coalescer<'_> {
-    fn chart(&mut self, chart: &Chart, values: Table, depth: usize) -> Result<Table, ValuesError> {
-        let values = match &chart.values {
-            Some(defaults) if !defaults.raw.is_empty() => {
-                let defaults = self.read(&defaults.raw, |source| ValuesError::Defaults {
-                    chart: name(chart).unwrap_or_default().to_owned(),
-                    source,
-                })?;
-                merge(values, defaults)
-            }
-            _ => values,
+/// Puts `over` over `base`, as Helm's CLI does with one file of values after the other: mappings are merged, anything
+/// else is replaced. Null is a value like others here; it deletes a default when [`merge`] meets it.
+pub fn overlay(base: Table, over: Table) -> Table {
+    let mut merged = base;
+    for (key, value) in over {
+        let value = match (merged.remove(&key), value) {
+            (Some(Value::Object(base)), Value::Object(over)) => overlay(base, over).into(),
+            (_, value) => value,
         };
-        self.dependencies(chart, values, depth)
+        merged.insert(key, value);
     }
+    merged
+}
 
-    fn dependencies(
-        &mut self,
-        chart: &Chart,
-        mut values: Table,
-        depth: usize,
-    ) -> Result<Table, ValuesError> {
-        if depth > self.limits.depth {
-            return Err(ValuesError::Limit {
-                limit: "depth",
-                value: self.limits.depth,
-            });
+/// What a table weighs by [`Limits::values`].
+pub(crate) fn weight(table: &Table) -> usize {
+    let mut weight = table_weight(table);
+    visit(table, 1, &mut |value, _| weight += weight_of(value));
+    weight
+}
+
+/// How many values a table has, and how deep they are within each other.
+pub(crate) fn shape(table: &Table) -> (usize, usize) {
+    let (mut nodes, mut deepest) = (0, 0);
+    visit(table, 1, &mut |_, depth| {
+        nodes += 1;
+        deepest = deepest.max(depth);
+    });
+    (nodes, deepest)
+}
+
+fn visit(table: &Table, depth: usize, see: &mut impl FnMut(&Value, usize)) {
+    fn value(one: &Value, depth: usize, see: &mut impl FnMut(&Value, usize)) {
+        see(one, depth);
+        match one {
+            Value::Array(items) => items.iter().for_each(|item| value(item, depth + 1, see)),
+            Value::Object(entries) => visit(entries, depth + 1, see),
+            Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
         }
-        for dependency in &chart.dependencies {
-            let name = name(dependency).ok_or_else(|| {
-                ValuesError::MissingMetadata(name(chart).unwrap_or_default().to_owned())
-            })?;
-            let globals = self.clone_of(values.get(GLOBAL))?;
-            let own = match values.entry(name) {
-                Entry::Vacant(_) => Table::new(),
-                Entry::Occupied(mut entry) => match entry.get_mut() {
-                    Value::Object(own) => std::mem::take(own),
-                    _ => return Err(ValuesError::TypeMismatch(name.to_owned())),
-                },
-            };
-            let own = with_globals(own, globals);
-            let own = self.chart(dependency, own, depth + 1)?;
-            values.insert(name.to_owned(), own.into());
-        }
-        Ok(values)
     }
+    table.values().for_each(|one| value(one, depth, see));
+}
 
-    fn clone_of(&mut self, value: Option<&Value>) -> Result<Option<Value>, ValuesError> {
-        self.count(value.into_iter())?;
-        Ok(value.cloned())
-    }
-
-    fn read(
-        &mut self,
-        raw: &str,
-        error: impl FnOnce(YamlError) -> ValuesError,
-    ) -> Result<Table, ValuesError> {
-        let table = table(yaml::parse(raw, &self.limits.yaml()).map_err(error)?)?;
-        self.count(table.values())?;
-        Ok(table)
-    }
-
-    fn count<'v>(&mut self, values: impl Iterator<Item = &'v Value>) -> Result<(), ValuesError> {
-        for value in values {
-            self.nodes += 1;
-            if self.nodes > self.limits.yaml_nodes {
-                return Err(ValuesError::Limit {
-                    limit: "yaml_nodes",
-                    value: self.limits.yaml_nodes,
-                });
-            }
-            match value {
-                Value::Array(items) => self.count(items.iter())?,
-                Value::Object(entries) => self.count(entries.values())?,
-                Value::Bool(_) | Value::Null | Value::Number(_) | Value::String(_) => {}
-            }
-        }
-        Ok(())
+/// What a value weighs without those in it.
+fn weight_of(value: &Value) -> usize {
+    match value {
+        Value::String(text) => 1 + text.len() / TEXT,
+        Value::Object(entries) => 1 + table_weight(entries),
+        Value::Array(_) | Value::Bool(_) | Value::Null | Value::Number(_) => 1,
     }
 }
 
-/// Gives a sub-chart its parent's globals, which win over its own.
-///
-/// If one of the two is no table, Tiller takes what it has of the sub-chart's for all of its values.
-fn with_globals(mut own: Table, parent: Option<Value>) -> Table {
-    let own_globals = match own.remove(GLOBAL) {
-        None => Table::new(),
-        Some(Value::Object(globals)) => globals,
-        Some(_) => return Table::new(),
-    };
-    let globals = match parent {
-        None => own_globals,
-        Some(Value::Object(parent)) => merge(parent, own_globals),
-        Some(_) => return own_globals,
-    };
-    own.insert(GLOBAL.to_owned(), globals.into());
-    own
+/// Keys weigh something if they are long.
+fn table_weight(table: &Table) -> usize {
+    table.keys().map(|key| key.len() / TEXT).sum()
 }
 
 fn table(value: Value) -> Result<Table, ValuesError> {
@@ -215,11 +173,5 @@ fn table(value: Value) -> Result<Table, ValuesError> {
     }
 }
 
-fn name(chart: &Chart) -> Option<&str> {
-    chart
-        .metadata
-        .as_ref()
-        .map(|metadata| metadata.name.as_str())
-}
-
-const GLOBAL: &str = "global";
+/// Bytes of text that weigh as much as a value.
+const TEXT: usize = 64;
