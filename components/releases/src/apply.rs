@@ -9,7 +9,9 @@ use rest::{
     body::{Apply, Verb},
     fields::Fields,
     problem::{Code, Problem},
-    query, view,
+    query,
+    repositories::Source,
+    view,
 };
 use tiller_api::{Method, hapi::services::tiller::InstallReleaseResponse, light};
 
@@ -94,4 +96,12 @@ pub(crate) fn released(
     view.warnings
         .push("Tiller's answer holds text that is not UTF-8; only the summary is shown".into());
     Ok(view)
+}
+
+/// Adds to an answer what Tiller does not say about the chart.
+pub(crate) fn tell_chart(view: &mut view::Release, source: Source) {
+    if view.chart.as_ref().is_some_and(|chart| chart.deprecated) {
+        view.warnings.push("This chart is deprecated".into());
+    }
+    view.source = Some(source);
 }

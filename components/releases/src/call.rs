@@ -61,17 +61,26 @@ pub(crate) fn mutation(timeout: Duration) -> Duration {
 impl<R: Relay> Edge<R> {
     /// Asks the relay for a document.
     pub(crate) async fn document(&self, path: &str) -> Result<Bytes, Failure> {
+        let response = self.ask(path).await?;
+        let (_, body) = read(response)
+            .await
+            .map_err(|error| unreadable(&error, Outcome::NotApplied))?;
+        Ok(body)
+    }
+
+    /// Asks the relay for something and leaves the body of its answer, a success, unread.
+    pub(crate) async fn ask(&self, path: &str) -> Result<Response<R::Body>, Failure> {
         let outcome = Outcome::NotApplied;
         let request = self.request(HttpMethod::GET, path, HeaderMap::new(), Bytes::new())?;
         let response = self.relay.send(request).await;
         let response = response.map_err(|error| not_sent(&error, outcome))?;
         let status = response.status();
+        if status == StatusCode::OK {
+            return Ok(response);
+        }
         let (headers, body) = read(response)
             .await
             .map_err(|error| unreadable(&error, outcome))?;
-        if status.is_success() {
-            return Ok(body);
-        }
         Err(refused(status, &headers, body, outcome))
     }
 
@@ -237,14 +246,14 @@ fn not_sent(error: &SendError, outcome: Outcome) -> Failure {
     not_relayed(format!("the relay cannot be reached: {error}"), outcome)
 }
 
-fn unreadable(error: &CollectError, outcome: Outcome) -> Failure {
+pub(crate) fn unreadable(error: &CollectError, outcome: Outcome) -> Failure {
     not_relayed(
         format!("the relay's answer cannot be read: {error}"),
         outcome,
     )
 }
 
-fn not_relayed(detail: String, outcome: Outcome) -> Failure {
+pub(crate) fn not_relayed(detail: String, outcome: Outcome) -> Failure {
     Problem::new(Code::NotRelayed, detail)
         .with_outcome(outcome)
         .into()

@@ -3,18 +3,16 @@
 use http::{Response, StatusCode};
 use rest::{
     negotiate::{JSON, ListFormat},
-    problem::{Code, Problem},
+    problem::Problem,
     query,
     relay::{cluster_path, clusters_path},
 };
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::{
     body::Body,
     call::Edge,
     failure::{Failure, Scope},
-    items::{self, End},
+    items,
     relay::Relay,
     reply,
 };
@@ -28,21 +26,7 @@ pub(crate) async fn list<R: Relay>(
 ) -> Result<Response<Body>, Failure> {
     let check = check(query)?;
     let document = edge.document(&clusters_path(check)).await?;
-    if format == ListFormat::Json {
-        return Ok(reply::bytes(StatusCode::OK, JSON, document));
-    }
-    let list: List = serde_json::from_slice(&document).map_err(|error| {
-        Problem::new(
-            Code::NotRelayed,
-            format!("the relay's list of clusters cannot be read: {error}"),
-        )
-    })?;
-    Ok(items::answer(format, scope, |mut items| async move {
-        for cluster in &list.items {
-            items.item(cluster).await;
-        }
-        items.end(End::Plain).await;
-    }))
+    items::relayed(format, scope, document, "clusters")
 }
 
 /// Answers one cluster.
@@ -61,10 +45,4 @@ fn check(query: Option<&str>) -> Result<bool, Problem> {
     let check = fields.flag("check")?;
     fields.finish()?;
     Ok(check)
-}
-
-/// Members that this version does not know pass as they are.
-#[derive(Deserialize)]
-struct List {
-    items: Vec<Value>,
 }

@@ -14,7 +14,7 @@ use rest::{
 use tiller_api::{Method, hapi::services::tiller::InstallReleaseRequest};
 
 use crate::{
-    apply::{Request, released},
+    apply::{Request, released, tell_chart},
     atomic,
     body::Body,
     call::{Tiller, mutation},
@@ -22,7 +22,7 @@ use crate::{
     failure::Failure,
     names,
     relay::Relay,
-    reply, skew, status, values,
+    reply, requirements, skew, status, values,
 };
 
 /// Where releases go if neither caller nor cluster says.
@@ -49,6 +49,8 @@ pub(crate) async fn install<R: Relay>(
 ) -> Result<Response<Body>, Failure> {
     let extras = request.extras();
     let apply = request.apply;
+    let used = apply.used();
+    let values = values::config(apply.values)?;
     match &apply.name {
         Some(name) => names::check_new_release(name)?,
         None if apply.atomic => {
@@ -63,10 +65,8 @@ pub(crate) async fn install<R: Relay>(
     if let Some(namespace) = &apply.namespace {
         names::check_namespace(namespace)?;
     }
-    let used = apply.used();
-    let chart = chart::load(&apply.archive)?;
-    drop(apply.archive);
-    let values = values::config(apply.values)?;
+    let (mut chart, source) = chart::obtain(tiller, apply.chart).await?;
+    requirements::prepare(&mut chart, &values)?;
     skew::check(tiller, Method::InstallRelease, &used).await?;
     let namespace = match apply.namespace {
         Some(namespace) => namespace,
@@ -83,7 +83,7 @@ pub(crate) async fn install<R: Relay>(
         timeout: whole_seconds(apply.timeout),
         wait: apply.wait,
         disable_crd_hook: apply.disable_crd_hook,
-        description: apply.description.unwrap_or_default(),
+        description: chart::description(&source, apply.description, "Install complete"),
         sub_notes: apply.sub_notes,
     };
     let deadline = mutation(apply.timeout);
@@ -103,6 +103,7 @@ pub(crate) async fn install<R: Relay>(
     };
     drop(message);
     let mut view = released(Method::InstallRelease, answer, extras)?;
+    tell_chart(&mut view, source);
     if apply.dry_run {
         return Ok(reply::json(StatusCode::OK, &view));
     }

@@ -6,14 +6,19 @@
 
 use bytes::Bytes;
 use futures::{SinkExt, channel::mpsc::Sender};
-use http::{HeaderValue, Response, header};
-use rest::{negotiate::ListFormat, view::TestSummary};
-use serde::Serialize;
+use http::{HeaderValue, Response, StatusCode, header};
+use rest::{
+    negotiate::{JSON, ListFormat},
+    problem::{Code, Problem},
+    view::TestSummary,
+};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
     body::Body,
     failure::{Failure, Scope},
+    reply,
 };
 
 /// Pieces are sent when they have this many bytes, or when the next would have to be waited for.
@@ -78,6 +83,38 @@ where
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// The answer with a list that the relay made of `what`: in JSON as it is, else item by item.
+pub(crate) fn relayed(
+    format: ListFormat,
+    scope: Scope,
+    document: Bytes,
+    what: &str,
+) -> Result<Response<Body>, Failure> {
+    if format == ListFormat::Json {
+        return Ok(reply::bytes(StatusCode::OK, JSON, document));
+    }
+    let list: List = serde_json::from_slice(&document).map_err(|error| {
+        Problem::new(
+            Code::NotRelayed,
+            format!("the relay's list of {what} cannot be read: {error}"),
+        )
+    })?;
+    Ok(answer(format, scope, |mut items| async move {
+        for item in &list.items {
+            items.item(item).await;
+        }
+        items.end(list.next.map_or(End::Plain, End::Next)).await;
+    }))
+}
+
+/// Members of items that this version does not know pass as they are.
+#[derive(Deserialize)]
+struct List {
+    items: Vec<Value>,
+    #[serde(default)]
+    next: Option<String>,
 }
 
 impl Items {

@@ -7,6 +7,7 @@
 //! Nothing is kept between requests, and nothing that changes a cluster is ever sent twice.
 
 mod apply;
+mod archive;
 mod atomic;
 mod body;
 mod call;
@@ -25,6 +26,8 @@ mod list;
 mod names;
 mod relay;
 mod reply;
+mod repositories;
+mod requirements;
 mod rollback;
 mod serve;
 mod skew;

@@ -18,7 +18,7 @@ use crate::{
     failure::{Failure, Scope},
     history, install, list, names,
     relay::Relay,
-    rollback, status, test_run, uninstall, upgrade, version,
+    repositories, rollback, status, test_run, uninstall, upgrade, version,
 };
 
 /// Serves a request.
@@ -96,6 +96,26 @@ where
         Route::Cluster(cluster) => {
             check_accept(parts)?;
             return clusters::show(&edge, &cluster, query).await;
+        }
+        Route::Repositories => {
+            return repositories::list(&edge, query, list_format(parts)?, scope.clone()).await;
+        }
+        Route::Charts { repository } => {
+            let format = list_format(parts)?;
+            return repositories::charts(&edge, repository, query, format, scope.clone()).await;
+        }
+        Route::Versions { repository, chart } => {
+            let format = list_format(parts)?;
+            let scope = scope.clone();
+            return repositories::versions(&edge, repository, chart, query, format, scope).await;
+        }
+        Route::Chart {
+            repository,
+            chart,
+            version,
+        } => {
+            check_accept(parts)?;
+            return repositories::inspect(&edge, repository, chart, &version, query).await;
         }
         Route::Tiller(target, resource) => (target, resource),
     };

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
 use rest::{
-    body::Verb,
+    body::{ChartRef, Verb},
     precondition::IfMatch,
     problem::{Code, Outcome, Problem},
     time::whole_seconds,
@@ -13,7 +13,7 @@ use rest::{
 use tiller_api::{Method, hapi::services::tiller::UpdateReleaseRequest, light};
 
 use crate::{
-    apply::{Request, released},
+    apply::{Request, released, tell_chart},
     atomic,
     body::Body,
     call::{Tiller, mutation},
@@ -21,7 +21,7 @@ use crate::{
     failure::Failure,
     history, install,
     relay::Relay,
-    reply, skew, values,
+    reply, requirements, skew, values,
 };
 
 /// Answers an upgrade.
@@ -52,7 +52,7 @@ where
         condition.check(newest.as_ref().map(|newest| newest.version))?;
     }
     match newest {
-        Some(newest) => upgrade(tiller, newest, request).await,
+        Some(newest) => upgrade(tiller, newest, condition.as_ref(), request).await,
         None if request.apply.install => {
             request.apply.name = Some(name.to_owned());
             install::install(tiller, request).await
@@ -63,7 +63,8 @@ where
 
 async fn upgrade<R: Relay>(
     tiller: &Tiller<R>,
-    newest: light::Release,
+    mut newest: light::Release,
+    condition: Option<&IfMatch>,
     request: Request,
 ) -> Result<Response<Body>, Failure> {
     let extras = request.extras();
@@ -74,10 +75,20 @@ async fn upgrade<R: Relay>(
         .into_iter()
         .filter(|field| *field != "disable_crd_hook")
         .collect();
-    let chart = chart::load(&apply.archive)?;
-    drop(apply.archive);
     let values = values::config(apply.values)?;
+    let is_sent = matches!(apply.chart, ChartRef::Archive(_));
+    let (mut chart, source) = chart::obtain(tiller, apply.chart).await?;
+    requirements::prepare(&mut chart, &values)?;
     skew::check(tiller, Method::UpdateRelease, &used).await?;
+    // While a chart was fetched, others may have upgraded; their revision is the one to match and to go back to.
+    if !is_sent && (condition.is_some() || apply.atomic) {
+        let name = &newest.name;
+        let again = history::newest(tiller, name).await?;
+        if let Some(condition) = condition {
+            condition.check(again.as_ref().map(|again| again.version))?;
+        }
+        newest = again.ok_or_else(|| history::not_found(name))?;
+    }
     let message = UpdateReleaseRequest {
         name: newest.name.clone(),
         chart: Some(chart),
@@ -90,7 +101,7 @@ async fn upgrade<R: Relay>(
         wait: apply.wait,
         reuse_values: apply.reuse_values,
         force: apply.force,
-        description: apply.description.unwrap_or_default(),
+        description: chart::description(&source, apply.description, "Upgrade complete"),
         sub_notes: apply.sub_notes,
         cleanup_on_fail: apply.cleanup_on_fail,
     };
@@ -110,6 +121,7 @@ async fn upgrade<R: Relay>(
     };
     drop(message);
     let mut view = released(Method::UpdateRelease, answer, extras)?;
+    tell_chart(&mut view, source);
     if let Some(asked) = apply.namespace
         && asked != view.namespace
     {

@@ -20,12 +20,15 @@ pub const MAX_BODY: usize = 32 << 20;
 /// Most parts of a form.
 const MAX_PARTS: usize = 100;
 
+/// What an archive begins with.
+const GZIP: &[u8] = b"\x1f\x8b";
+
 /// What a body says.
 #[derive(Debug)]
 pub(crate) struct Upload {
     /// The fields; those of a form's plain parts are text.
     pub(crate) fields: Fields,
-    /// The file that a form sent as `chart`.
+    /// The archive that a form sent as `chart`: a part with a file's name, or one that is gzip.
     pub(crate) chart: Option<Bytes>,
 }
 
@@ -113,9 +116,11 @@ async fn form(body: Bytes, boundary: String) -> Result<Upload, Problem> {
             .name()
             .ok_or_else(|| invalid("a part of the form has no name"))?
             .to_owned();
+        let is_file = part.file_name().is_some();
         let data = part.bytes().await.map_err(|error| malformed(&error))?;
         let known = match name.as_str() {
-            "chart" => Some(&mut chart),
+            // Without either, it is the name of a chart or its URL.
+            "chart" if is_file || data.starts_with(GZIP) => Some(&mut chart),
             "request" => Some(&mut request),
             _ => None,
         };
@@ -127,7 +132,12 @@ async fn form(body: Bytes, boundary: String) -> Result<Upload, Problem> {
                     let shown: String = name.chars().take(64).collect();
                     invalid(format!("the form's field `{shown}` is not UTF-8"))
                 })?;
-                fields.push_text(name, text.to_owned());
+                match name.split_once('.') {
+                    Some((field @ "set_file", key)) => {
+                        fields.push_member(field, key.to_owned(), text.to_owned())?;
+                    }
+                    _ => fields.push_text(name, text.to_owned()),
+                }
             }
         }
     }
@@ -217,7 +227,7 @@ mod tests {
     async fn a_form_has_a_chart_and_fields_in_any_mixture() {
         let mut upload = form(&[
             ("name", "web"),
-            ("chart", "tgz"),
+            ("chart\"; filename=\"web.tgz", "tgz"),
             ("request", r#"{"wait":true,"values":{"a":1}}"#),
             ("timeout", "5m"),
             ("dry_run", "true"),
@@ -237,11 +247,75 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_chart_is_a_file_or_the_name_of_one() {
+        for (name, value, is_file) in [
+            ("chart\"; filename=\"web-1.2.3.tgz", "stable/web", true),
+            ("chart\"; filename=\"", "stable/web", true),
+            ("chart", "\u{1f}\u{8b}", false),
+            ("chart", "stable/web", false),
+            ("chart", "https://charts.example.com/web-1.2.3.tgz", false),
+        ] {
+            let mut upload = form(&[(name, value)]).await.unwrap();
+            assert_eq!(upload.chart.is_some(), is_file, "{name} {value}");
+            let text = upload.fields.string("chart").unwrap();
+            assert_eq!(text.as_deref(), (!is_file).then_some(value));
+        }
+        let mut body = part("chart", "").trim_end().as_bytes().to_vec();
+        body.extend(b"\r\n\r\n\x1f\x8b\x08\xff\r\n--b--\r\n");
+        let mut headers = HeaderMap::new();
+        let kind = "multipart/form-data; boundary=b".parse().unwrap();
+        headers.insert(header::CONTENT_TYPE, kind);
+        let upload = read(&headers, Full::new(body.into())).await.unwrap();
+        assert_eq!(upload.chart.unwrap(), &b"\x1f\x8b\x08\xff"[..]);
+    }
+
+    #[tokio::test]
+    async fn a_form_has_values_in_many_parts() {
+        let mut upload = form(&[
+            ("values_files\"; filename=\"a.yaml", "a: 1, b\n"),
+            ("values_files\"; filename=\"b.yaml", "b: 2\n"),
+            ("set", "a=1,b={x,y}"),
+            ("set", "c=2"),
+            ("set_file.tls.crt\"; filename=\"tls.crt", "---\n"),
+            ("set_file.a[0]", "x"),
+        ])
+        .await
+        .unwrap();
+        let files = upload.fields.texts("values_files").unwrap();
+        assert_eq!(files, ["a: 1, b\n", "b: 2\n"]);
+        assert_eq!(upload.fields.texts("set").unwrap(), ["a=1,b={x,y}", "c=2"]);
+        let members: Vec<_> = upload
+            .fields
+            .members("set_file")
+            .unwrap()
+            .into_iter()
+            .collect();
+        assert_eq!(
+            members,
+            [
+                ("a[0]".into(), "x".into()),
+                ("tls.crt".into(), "---\n".into())
+            ]
+        );
+        upload.fields.finish().unwrap();
+    }
+
+    #[tokio::test]
     async fn what_a_form_says_twice_is_refused() {
         for parts in [
-            [("chart", "a"), ("chart", "b")],
+            [
+                ("chart\"; filename=\"a", "a"),
+                ("chart\"; filename=\"b", "b"),
+            ],
+            [("chart", "a/b"), ("request", r#"{"chart":"a/b"}"#)],
             [("request", "{}"), ("request", "{}")],
             [("name", "a"), ("request", r#"{"name":"b"}"#)],
+            [("set_file.a", "x"), ("set_file.a", "y")],
+            [("set_file", "a"), ("set_file.a", "y")],
+            [
+                ("set_file.a", "x"),
+                ("request", r#"{"set_file":{"b":"y"}}"#),
+            ],
         ] {
             let problem = form(&parts).await.unwrap_err();
             assert_eq!(problem.code, Code::InvalidRequest, "{parts:?}");

@@ -1,5 +1,7 @@
 //! A relay made of memory: it answers what a test tells it to and remembers what it was asked.
 
+mod tiller;
+
 use std::{
     cell::RefCell,
     collections::{HashMap, VecDeque},
@@ -15,25 +17,19 @@ use futures::{
     channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
 };
 use grpc_web::{Code, Status};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use prost::Message;
 use releases::{Body, Relay, SendError, serve};
-use rest::problem::Problem;
-use serde_json::Value;
-use tiller_api::{
-    Method,
-    hapi::{
-        chart::{Chart, Config, Metadata, Template},
-        release::{Info, Release, Status as ReleaseStatus},
-        services::tiller::{
-            GetHistoryResponse, GetReleaseStatusResponse, GetVersionResponse,
-            InstallReleaseResponse, ListReleasesResponse,
-        },
-        version::Version,
-    },
+use rest::{
+    problem::Problem,
+    repositories::{SOURCE, Source},
 };
+use serde_json::Value;
+use tiller_api::Method;
+
+pub(crate) use self::tiller::*;
 
 /// What a call gets.
 pub(crate) enum Reply {
@@ -113,11 +109,27 @@ impl Edge {
 
     /// The relay has this document.
     pub(crate) fn document(self, path: &str, status: u16, body: &str) -> Self {
-        let mut response = Response::new(vec![Ok(Bytes::copy_from_slice(body.as_bytes()))]);
-        *response.status_mut() = StatusCode::from_u16(status).unwrap();
-        response
-            .headers_mut()
-            .insert("content-type", "application/json".parse().unwrap());
+        let response = Response::builder()
+            .status(status)
+            .header("content-type", "application/json")
+            .body(vec![Ok(Bytes::copy_from_slice(body.as_bytes()))])
+            .unwrap();
+        self.has(path, response)
+    }
+
+    /// The relay has this archive, and says so of it.
+    pub(crate) fn archive(self, path: &str, archive: Vec<u8>, source: &Source) -> Self {
+        let response = Response::builder()
+            .header("content-type", "application/gzip")
+            .header("content-length", archive.len())
+            .header(SOURCE, source.to_header())
+            .body(vec![Ok(archive.into())])
+            .unwrap();
+        self.has(path, response)
+    }
+
+    /// The relay answers a question for that path so.
+    pub(crate) fn has(self, path: &str, response: Response<Vec<Piece>>) -> Self {
         self.0
             .borrow_mut()
             .documents
@@ -140,6 +152,11 @@ impl Edge {
     /// The methods called, in order.
     pub(crate) fn methods(&self) -> Vec<Method> {
         self.calls().iter().filter_map(|call| call.method).collect()
+    }
+
+    /// The paths asked for, in order.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.calls().into_iter().map(|call| call.path).collect()
     }
 
     /// The only call of that method.
@@ -370,111 +387,4 @@ pub(crate) fn relayed(problem: &Problem) -> Reply {
 pub(crate) fn live() -> (UnboundedSender<Piece>, Reply) {
     let (sender, receiver) = unbounded();
     (sender, Reply::Live(receiver))
-}
-
-/// A release as Tiller has it.
-pub(crate) fn release(name: &str, revision: i32, status: i32) -> Release {
-    Release {
-        name: name.into(),
-        namespace: "shop".into(),
-        version: revision,
-        info: Some(Info {
-            status: Some(ReleaseStatus {
-                code: status,
-                notes: "thanks".into(),
-                ..ReleaseStatus::default()
-            }),
-            first_deployed: Some(at(1_600_000_000)),
-            last_deployed: Some(at(1_600_000_000 + i64::from(revision))),
-            description: "Install complete".into(),
-            ..Info::default()
-        }),
-        chart: Some(chart()),
-        config: Some(Config {
-            raw: "replicas: 2\n".into(),
-            ..Config::default()
-        }),
-        manifest: "\n---\n# Source: nginx/templates/a.yaml\na: 1\n".into(),
-        ..Release::default()
-    }
-}
-
-fn at(seconds: i64) -> prost_types::Timestamp {
-    prost_types::Timestamp { seconds, nanos: 0 }
-}
-
-pub(crate) fn chart() -> Chart {
-    Chart {
-        metadata: Some(Metadata {
-            name: "nginx".into(),
-            version: "1.2.3".into(),
-            app_version: "1.21".into(),
-            ..Metadata::default()
-        }),
-        templates: vec![Template {
-            name: "templates/a.yaml".into(),
-            data: "a: 1\n".into(),
-        }],
-        values: Some(Config {
-            raw: "x: 1\n".into(),
-            ..Config::default()
-        }),
-        ..Chart::default()
-    }
-}
-
-/// A chart as a field of a body.
-pub(crate) fn archive(chart: &Chart) -> Value {
-    use base64::{Engine as _, prelude::BASE64_STANDARD};
-    let archive = charts::pack(chart).unwrap();
-    serde_json::json!({"archive": BASE64_STANDARD.encode(archive)})
-}
-
-/// A body with a chart and more.
-pub(crate) fn with_chart(mut body: Value) -> Value {
-    body["chart"] = archive(&chart());
-    body
-}
-
-/// The answer to an install, an upgrade, a rollback or a question for a release.
-pub(crate) fn released(release: Release) -> InstallReleaseResponse {
-    InstallReleaseResponse {
-        release: Some(release),
-    }
-}
-
-pub(crate) fn installed(release: &Release) -> GetReleaseStatusResponse {
-    let mut info = release.info.clone().unwrap();
-    let status = info.status.get_or_insert_default();
-    status.resources = "==> v1/Pod\nweb\n".into();
-    GetReleaseStatusResponse {
-        name: release.name.clone(),
-        namespace: release.namespace.clone(),
-        info: Some(info),
-    }
-}
-
-pub(crate) fn history(releases: Vec<Release>) -> GetHistoryResponse {
-    GetHistoryResponse { releases }
-}
-
-pub(crate) fn version(sem_ver: &str) -> GetVersionResponse {
-    GetVersionResponse {
-        version: Some(Version {
-            sem_ver: sem_ver.into(),
-            git_commit: "abc".into(),
-            git_tree_state: "clean".into(),
-        }),
-    }
-}
-
-/// One chunk of a list.
-pub(crate) fn chunk(releases: Vec<Release>) -> Vec<u8> {
-    ListReleasesResponse {
-        count: i64::try_from(releases.len()).unwrap(),
-        total: i64::try_from(releases.len()).unwrap(),
-        next: String::new(),
-        releases,
-    }
-    .encode_to_vec()
 }

@@ -101,7 +101,7 @@ async fn every_field_reaches_tiller() {
             sub_notes: true,
         }
     );
-    assert_eq!(request.values.unwrap().raw, "{\"a\":1}\n");
+    assert_eq!(request.values.unwrap().raw, "a: 1\n");
     assert_eq!(
         edge.call(Method::InstallRelease).header("grpc-timeout"),
         Some("390S")
@@ -134,7 +134,7 @@ async fn a_form_installs_as_curl_sends_it() {
     assert_eq!(response.status(), 201);
     let request = sent(&edge);
     assert_eq!(request.name, "web");
-    assert_eq!(request.values.unwrap().raw, "mode: 0755\n");
+    assert_eq!(request.values.unwrap().raw, "mode: 493\n");
     assert_eq!(request.chart, Some(chart()));
 }
 

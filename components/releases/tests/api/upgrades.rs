@@ -41,7 +41,7 @@ async fn an_upgrade_answers_with_the_new_revision() {
     assert_eq!(edge.methods(), [Method::GetHistory, Method::UpdateRelease]);
     let asked: GetHistoryRequest = edge.call(Method::GetHistory).message();
     assert_eq!((asked.name.as_str(), asked.max), ("web", 1));
-    assert_eq!(sent(&edge).values.unwrap().raw, "{\"replicas\":3}\n");
+    assert_eq!(sent(&edge).values.unwrap().raw, "replicas: 3\n");
 }
 
 #[tokio::test]

@@ -3,12 +3,17 @@
 //! Defaults are those of Helm's CLI. Where leaving a field out of Tiller's request means something else
 //! than a caller would think, the type here has no way to leave it out.
 
+mod chart;
+mod values;
+
 use std::time::Duration;
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
-use serde_json::{Map, Value};
 
+pub use self::{
+    chart::ChartRef,
+    values::{Inline, Values},
+};
 use crate::{
     fields::Fields,
     problem::{Code, Problem},
@@ -24,8 +29,8 @@ pub struct Apply {
     pub name: Option<String>,
     /// Where it goes; the cluster's default if none.
     pub namespace: Option<String>,
-    /// The chart archive.
-    pub archive: Bytes,
+    /// The chart.
+    pub chart: ChartRef,
     /// The values given.
     pub values: Values,
     /// How long Tiller waits; above zero.
@@ -60,18 +65,6 @@ pub struct Apply {
     pub cleanup_on_fail: bool,
 }
 
-/// The values a caller gave.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Values {
-    /// None.
-    #[default]
-    None,
-    /// A JSON object.
-    Object(Map<String, Value>),
-    /// YAML.
-    Yaml(String),
-}
-
 /// Which verb an [`Apply`] is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verb {
@@ -86,20 +79,15 @@ impl Apply {
     ///
     /// # Errors
     ///
-    /// `invalid_request` for fields that are unknown, malformed, of the other verb or of a later version.
+    /// `invalid_request` for fields that are unknown, malformed or of the other verb.
     pub fn read(mut fields: Fields, upload: Option<Bytes>, verb: Verb) -> Result<Self, Problem> {
-        let archive = archive(&mut fields, upload)?;
-        for later in ["set", "set_string", "set_file", "values_files"] {
-            if fields.take(later).is_some() {
-                return Err(unsupported(&format!("`{later}`"), "merge it into `values`"));
-            }
-        }
+        let chart = chart::chart(&mut fields, upload)?;
         let atomic = fields.flag("atomic")?;
         let apply = Self {
             name: fields.string("name")?,
             namespace: fields.string("namespace")?,
-            archive,
-            values: values(&mut fields)?,
+            chart,
+            values: Values::take(&mut fields)?,
             timeout: fields.duration("timeout")?.unwrap_or(DEFAULT_TIMEOUT),
             wait: fields.flag("wait")? || atomic,
             atomic,
@@ -320,65 +308,6 @@ fn used(fields: &[(&'static str, bool)]) -> Vec<&'static str> {
         .iter()
         .filter_map(|(name, set)| set.then_some(*name))
         .collect()
-}
-
-fn archive(fields: &mut Fields, upload: Option<Bytes>) -> Result<Bytes, Problem> {
-    let chart = match (fields.take("chart"), upload) {
-        (Some(_), Some(_)) => return Err(invalid("`chart` is given twice")),
-        (None, Some(upload)) => return Ok(upload),
-        (Some(chart), None) => chart,
-        (None, None) => {
-            return Err(invalid(
-                "field `chart` is missing: give {\"archive\": …} with the .tgz in base64, or upload it as a file",
-            ));
-        }
-    };
-    let Value::Object(mut chart) = chart else {
-        return Err(invalid("field `chart` must be an object"));
-    };
-    for later in ["repository", "name", "version", "url"] {
-        if chart.contains_key(later) {
-            return Err(unsupported(
-                &format!("`chart.{later}`"),
-                "send the archive itself as `chart.archive`",
-            ));
-        }
-    }
-    let archive = chart.remove("archive");
-    if let Some(unknown) = chart.keys().next() {
-        let unknown: String = unknown.chars().take(64).collect();
-        return Err(invalid(format!(
-            "unknown field `chart.{unknown}`; did you mean `chart.archive`?"
-        )));
-    }
-    let Some(Value::String(archive)) = archive else {
-        return Err(invalid(
-            "field `chart.archive` must be a string: the .tgz in base64",
-        ));
-    };
-    BASE64_STANDARD
-        .decode(archive)
-        .map(Bytes::from)
-        .map_err(|error| invalid(format!("field `chart.archive` is not base64: {error}")))
-}
-
-fn values(fields: &mut Fields) -> Result<Values, Problem> {
-    match fields.take("values") {
-        None => Ok(Values::None),
-        Some(Value::Object(map)) if map.is_empty() => Ok(Values::None),
-        Some(Value::Object(map)) => Ok(Values::Object(map)),
-        Some(Value::String(yaml)) => Ok(Values::Yaml(yaml)),
-        Some(_) => Err(Problem::new(
-            Code::InvalidValues,
-            "field `values` must be an object or a string of YAML",
-        )),
-    }
-}
-
-fn unsupported(what: &str, instead: &str) -> Problem {
-    invalid(format!(
-        "{what} is not supported by this version; {instead}"
-    ))
 }
 
 fn invalid(detail: impl Into<String>) -> Problem {

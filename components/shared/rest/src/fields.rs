@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     json,
@@ -95,6 +95,37 @@ impl Fields {
                 Value::Array(values) => values.push(value),
                 first => *first = Value::Array(vec![first.take(), value]),
             },
+        }
+    }
+
+    /// Adds a text that has a name of its own within a field.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_request` if the field has one of that name, or is something else.
+    pub fn push_member(
+        &mut self,
+        name: &str,
+        member: String,
+        value: String,
+    ) -> Result<(), Problem> {
+        let entry = self
+            .entries
+            .entry(name.to_owned())
+            .or_insert_with(|| Entry {
+                value: Value::Object(Map::new()),
+                text: true,
+            });
+        match &mut entry.value {
+            Value::Object(members) if !members.contains_key(&member) => {
+                members.insert(member, Value::String(value));
+                Ok(())
+            }
+            Value::Object(_) => {
+                let name = format!("{name}.{}", shown(&member));
+                Err(invalid(format!("`{name}` is given twice")))
+            }
+            _ => Err(invalid(format!("`{name}` is given twice"))),
         }
     }
 
@@ -207,20 +238,55 @@ impl Fields {
     ///
     /// `invalid_request` if it is something else.
     pub fn list(&mut self, name: &'static str) -> Result<Vec<String>, Problem> {
+        let mut items = Vec::new();
+        for text in self.texts(name)? {
+            let parts = text.split(',').map(str::trim);
+            items.extend(parts.filter(|part| !part.is_empty()).map(str::to_owned));
+        }
+        Ok(items)
+    }
+
+    /// Takes texts as they are: a JSON array, one text, or a repeated parameter.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_request` if it is something else.
+    pub fn texts(&mut self, name: &'static str) -> Result<Vec<String>, Problem> {
         let values = match self.take(name) {
             None => return Ok(Vec::new()),
             Some(Value::Array(values)) => values,
             Some(value) => vec![value],
         };
-        let mut items = Vec::new();
-        for value in values {
-            let Value::String(text) = value else {
-                return Err(self.wrong(name, "a list of strings", &value));
-            };
-            let parts = text.split(',').map(str::trim);
-            items.extend(parts.filter(|part| !part.is_empty()).map(str::to_owned));
-        }
-        Ok(items)
+        values
+            .into_iter()
+            .map(|value| match value {
+                Value::String(text) => Ok(text),
+                other => Err(self.wrong(name, "a string or a list of strings", &other)),
+            })
+            .collect()
+    }
+
+    /// Takes texts that have names of their own: a JSON object, or what [`Fields::push_member`] added.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_request` if it is something else.
+    pub fn members(&mut self, name: &'static str) -> Result<BTreeMap<String, String>, Problem> {
+        let members = match self.take(name) {
+            None => return Ok(BTreeMap::new()),
+            Some(Value::Object(members)) => members,
+            Some(other) => return Err(self.wrong(name, "an object of strings", &other)),
+        };
+        members
+            .into_iter()
+            .map(|(member, value)| match value {
+                Value::String(text) => Ok((member, text)),
+                other => {
+                    let name = format!("{name}.{}", shown(&member));
+                    Err(self.wrong(&name, "a string", &other))
+                }
+            })
+            .collect()
     }
 
     /// Takes one of some words; the first if left out.
@@ -309,7 +375,8 @@ fn invalid(detail: impl Into<String>) -> Problem {
     Problem::new(Code::InvalidRequest, detail)
 }
 
-fn shown(name: &str) -> String {
+/// As much of it as belongs into an error.
+pub(crate) fn shown(name: &str) -> String {
     match name.char_indices().nth(SHOWN) {
         None => name.to_owned(),
         Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
@@ -317,7 +384,7 @@ fn shown(name: &str) -> String {
 }
 
 /// The known name most like `name`, if any is like it at all. `dryRun`, `dry-run` and `dry_run` are alike.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     if name.len() > SHOWN {
         return None;
     }

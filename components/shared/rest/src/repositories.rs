@@ -13,6 +13,17 @@ use crate::relay::{decode_segment, encode_segment};
 /// The header of an archive with its [`Source`], see [`Source::to_header`].
 pub const SOURCE: &str = "x-tiller-edge-source";
 
+/// Longest name of a repository or chart, and longest version, in bytes.
+pub const MAX_NAME: usize = 256;
+
+/// Whether a repository or a chart can have that name: not too long, without control characters, and with nothing
+/// between slashes that a path would take for something else.
+pub fn is_name(name: &str) -> bool {
+    name.len() <= MAX_NAME
+        && !name.contains(char::is_control)
+        && name.split('/').all(|part| !matches!(part, "" | "." | ".."))
+}
+
 /// What a component can ask about charts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Ask {
@@ -268,6 +279,34 @@ mod tests {
             "/archive/",
         ] {
             assert_eq!(Ask::parse(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_no_way_to_somewhere_else() {
+        for name in [
+            "stable",
+            "team/web",
+            "a.b",
+            "...",
+            "стабильный",
+            &"a".repeat(MAX_NAME),
+        ] {
+            assert!(is_name(name), "{name}");
+        }
+        for name in [
+            "",
+            ".",
+            "..",
+            "a/..",
+            "./a",
+            "a//b",
+            "/a",
+            "a/",
+            "a\0",
+            &"a".repeat(MAX_NAME + 1),
+        ] {
+            assert!(!is_name(name), "{name}");
         }
     }
 

@@ -1,9 +1,9 @@
 //! Paths: which resource one names and what can be done with it.
 //!
 //! Every resource of a Tiller exists twice: under `/v1/clusters/{cluster}` for the cluster's default
-//! tiller and under `/v1/clusters/{cluster}/tillers/{tiller}` for a named one. Names are one
-//! percent-encoded segment each. There are no trailing slashes and no case folding: a path is a route
-//! or it is none.
+//! tiller and under `/v1/clusters/{cluster}/tillers/{tiller}` for a named one. Charts belong to no cluster: they are
+//! under `/v1/repositories`. Names are one percent-encoded segment each, so that a chart in a registry may be
+//! `team%2Fweb`. There are no trailing slashes and no case folding: a path is a route or it is none.
 
 use http::Method;
 
@@ -15,12 +15,35 @@ use crate::{
 /// A resource.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Route {
+    /// `/v1/repositories/{repository}/charts/{chart}/{version}`
+    Chart {
+        /// The repository.
+        repository: String,
+        /// The chart's name.
+        chart: String,
+        /// The version, or a constraint for it.
+        version: String,
+    },
+    /// `/v1/repositories/{repository}/charts`
+    Charts {
+        /// The repository.
+        repository: String,
+    },
     /// `/v1/clusters/{c}`
     Cluster(String),
     /// `/v1/clusters`
     Clusters,
+    /// `/v1/repositories`
+    Repositories,
     /// One of a Tiller's resources.
     Tiller(Target, Resource),
+    /// `/v1/repositories/{repository}/charts/{chart}`
+    Versions {
+        /// The repository.
+        repository: String,
+        /// The chart's name.
+        chart: String,
+    },
 }
 
 /// A resource of a Tiller.
@@ -105,7 +128,13 @@ impl Route {
     /// The methods it has, as `Allow` lists them.
     pub const fn allow(&self) -> &'static str {
         match self {
-            Self::Cluster(_) | Self::Clusters | Self::Tiller(_, Resource::Version) => "GET, HEAD",
+            Self::Chart { .. }
+            | Self::Charts { .. }
+            | Self::Cluster(_)
+            | Self::Clusters
+            | Self::Repositories
+            | Self::Tiller(_, Resource::Version)
+            | Self::Versions { .. } => "GET, HEAD",
             Self::Tiller(_, Resource::Releases) => "GET, HEAD, POST",
             Self::Tiller(_, Resource::Release(_)) => "DELETE, GET, HEAD, PUT",
             Self::Tiller(_, Resource::ReleasePart(_, part)) => match part {
@@ -125,20 +154,32 @@ impl Route {
     /// The cluster it is about, if it is about one.
     pub fn cluster(&self) -> Option<&str> {
         match self {
-            Self::Clusters => None,
             Self::Cluster(cluster) => Some(cluster),
             Self::Tiller(target, _) => Some(&target.cluster),
+            Self::Chart { .. }
+            | Self::Charts { .. }
+            | Self::Clusters
+            | Self::Repositories
+            | Self::Versions { .. } => None,
         }
     }
 
     fn find(path: &str) -> Option<Self> {
-        let rest = path.strip_prefix("/v1/clusters")?;
-        if rest.is_empty() {
-            return Some(Self::Clusters);
+        let segments: Vec<&str> = path.strip_prefix("/v1/")?.split('/').take(8).collect();
+        match segments[..] {
+            ["clusters"] => Some(Self::Clusters),
+            ["clusters", cluster, ref rest @ ..] => {
+                Self::of_cluster(decode_segment(cluster)?, rest)
+            }
+            ["repositories"] => Some(Self::Repositories),
+            ["repositories", repository, "charts", ref rest @ ..] => {
+                Self::of_repository(decode_segment(repository)?, rest)
+            }
+            _ => None,
         }
-        let segments: Vec<&str> = rest.strip_prefix('/')?.split('/').take(7).collect();
-        let (cluster, rest) = segments.split_first()?;
-        let cluster = decode_segment(cluster)?;
+    }
+
+    fn of_cluster(cluster: String, rest: &[&str]) -> Option<Self> {
         let (tiller, rest) = match rest {
             [] => return Some(Self::Cluster(cluster)),
             ["tillers", tiller, rest @ ..] => (Some(decode_segment(tiller)?), rest),
@@ -157,6 +198,22 @@ impl Route {
             _ => return None,
         };
         Some(Self::Tiller(Target { cluster, tiller }, resource))
+    }
+
+    fn of_repository(repository: String, rest: &[&str]) -> Option<Self> {
+        Some(match rest {
+            [] => Self::Charts { repository },
+            [chart] => Self::Versions {
+                repository,
+                chart: decode_segment(chart)?,
+            },
+            [chart, version] => Self::Chart {
+                repository,
+                chart: decode_segment(chart)?,
+                version: decode_segment(version)?,
+            },
+            _ => return None,
+        })
     }
 }
 
@@ -191,6 +248,36 @@ mod tests {
             Route::parse("/v1/clusters/a%2Fb"),
             Ok(Route::Cluster("a/b".into()))
         );
+    }
+
+    #[test]
+    fn charts_are_found_under_their_repository() {
+        assert_eq!(Route::parse("/v1/repositories"), Ok(Route::Repositories));
+        assert_eq!(
+            Route::parse("/v1/repositories/charts/charts"),
+            Ok(Route::Charts {
+                repository: "charts".into()
+            })
+        );
+        assert_eq!(
+            Route::parse("/v1/repositories/harbor/charts/team%2Fweb"),
+            Ok(Route::Versions {
+                repository: "harbor".into(),
+                chart: "team/web".into()
+            })
+        );
+        for version in ["1.2.3+build.5", "1.2.3%2Bbuild.5"] {
+            assert_eq!(
+                Route::parse(&format!("/v1/repositories/a%2Fb/charts/web/{version}")),
+                Ok(Route::Chart {
+                    repository: "a/b".into(),
+                    chart: "web".into(),
+                    version: "1.2.3+build.5".into()
+                })
+            );
+        }
+        let route = Route::parse("/v1/repositories/stable/charts").unwrap();
+        assert_eq!(route.cluster(), None);
     }
 
     #[test]
@@ -252,6 +339,18 @@ mod tests {
             "/v1/clusters/prod/tillers/blue/releases/web/status/x/y/z",
             "/v1/clusters/prod/releases/%ff",
             "/v1/clusters/%ff",
+            "/v1/repositories/",
+            "/v1/repositories/stable",
+            "/v1/repositories/stable/",
+            "/v1/repositories//charts",
+            "/v1/repositories/stable/charts/",
+            "/v1/repositories/stable/charts//1.0.0",
+            "/v1/repositories/stable/charts/web/",
+            "/v1/repositories/stable/charts/web/1.0.0/archive",
+            "/v1/repositories/stable/charts/team/web/1.0.0",
+            "/v1/repositories/%ff/charts",
+            "/v1/repositories/stable/charts/%ff",
+            "/v1/repositories/stable/charts/web/%ff",
         ] {
             let problem = Route::parse(path).unwrap_err();
             assert_eq!(problem.code, Code::RouteNotFound, "{path}");
@@ -269,6 +368,10 @@ mod tests {
             ("/v1/clusters/c/releases/r/status", "GET, HEAD"),
             ("/v1/clusters/c/releases/r/rollback", "POST"),
             ("/v1/clusters/c/releases/r/tests", "POST"),
+            ("/v1/repositories", "GET, HEAD"),
+            ("/v1/repositories/r/charts", "GET, HEAD"),
+            ("/v1/repositories/r/charts/c", "GET, HEAD"),
+            ("/v1/repositories/r/charts/c/1.0.0", "GET, HEAD"),
         ] {
             let route = Route::parse(path).unwrap();
             assert_eq!(route.allow(), allow, "{path}");

@@ -8,7 +8,7 @@ use tiller_api::{
     version::{self, TillerVersion},
 };
 
-use crate::time;
+use crate::{repositories::Source, time};
 
 /// A release, one revision of it.
 ///
@@ -28,6 +28,9 @@ pub struct Release {
     /// The chart it was made from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chart: Option<Chart>,
+    /// Where the archive of that chart came from; only in the answer to the request that brought it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
     /// When the first revision was deployed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_deployed: Option<String>,

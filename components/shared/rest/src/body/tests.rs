@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -27,8 +27,8 @@ fn an_install_needs_no_more_than_a_chart() {
         Apply {
             name: None,
             namespace: None,
-            archive: Bytes::from_static(b"hi"),
-            values: Values::None,
+            chart: ChartRef::Archive(Bytes::from_static(b"hi")),
+            values: Values::default(),
             timeout: Duration::from_secs(300),
             wait: false,
             atomic: false,
@@ -104,56 +104,6 @@ fn flags_of_the_other_verb_are_refused_when_set() {
     assert!(upgrade(json!({"replace": true})).is_err());
     assert!(upgrade(json!({"disable_crd_hook": true})).is_err());
     assert!(upgrade(json!({"disable_crd_hook": true, "install": true})).is_ok());
-}
-
-#[test]
-fn what_comes_with_a_later_version_says_so() {
-    for value in [
-        json!({"chart": {"repository": "stable", "name": "nginx"}}),
-        json!({"chart": {"url": "https://example.com/x.tgz"}}),
-        json!({"chart": {"name": "nginx", "archive": "aGk="}}),
-        json!({"chart": {"archive": "aGk="}, "set": ["a=1"]}),
-        json!({"chart": {"archive": "aGk="}, "set_string": ["a=1"]}),
-        json!({"chart": {"archive": "aGk="}, "values_files": ["a: 1"]}),
-    ] {
-        let problem = Apply::read(fields(&value), None, Verb::Install).unwrap_err();
-        assert_eq!(problem.code, Code::InvalidRequest);
-        assert!(
-            problem.detail.contains("is not supported by this version"),
-            "{problem}"
-        );
-    }
-}
-
-#[test]
-fn a_chart_is_an_archive_or_an_upload_and_only_one() {
-    let upload = Some(Bytes::from_static(b"tgz"));
-    let apply = Apply::read(fields(&json!({})), upload.clone(), Verb::Install).unwrap();
-    assert_eq!(apply.archive, "tgz");
-    for (value, upload) in [
-        (json!({}), None),
-        (json!({"chart": {"archive": "aGk="}}), upload),
-        (json!({"chart": {}}), None),
-        (json!({"chart": "aGk="}), None),
-        (json!({"chart": {"archive": 5}}), None),
-        (json!({"chart": {"archive": "not base64!"}}), None),
-        (json!({"chart": {"archiv": "aGk="}}), None),
-    ] {
-        let problem = Apply::read(fields(&value), upload, Verb::Install).unwrap_err();
-        assert_eq!(problem.code, Code::InvalidRequest, "{value}");
-    }
-}
-
-#[test]
-fn values_are_an_object_or_yaml() {
-    let of = |values: Value| install(json!({"values": values})).map(|apply| apply.values);
-    assert_eq!(of(json!(null)), Ok(Values::None));
-    assert_eq!(of(json!({})), Ok(Values::None));
-    assert_eq!(of(json!("a: 1\n")), Ok(Values::Yaml("a: 1\n".into())));
-    assert!(matches!(of(json!({"a": null})), Ok(Values::Object(_))));
-    for values in [json!([]), json!(5), json!(true)] {
-        assert_eq!(of(values).unwrap_err().code, Code::InvalidValues);
-    }
 }
 
 #[test]

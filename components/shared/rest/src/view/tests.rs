@@ -44,6 +44,20 @@ fn a_listed_release_is_light_and_speaks_plainly() {
 }
 
 #[test]
+fn an_answer_says_where_its_chart_came_from() {
+    let mut view = Release::from(&web());
+    view.source = Some(Source {
+        repository: Some("stable".into()),
+        digest: "sha256:00".into(),
+        ..Source::default()
+    });
+    assert_eq!(
+        serde_json::to_value(view).unwrap()["source"],
+        json!({"repository": "stable", "digest": "sha256:00"})
+    );
+}
+
+#[test]
 fn a_broken_record_is_shown_as_far_as_it_goes() {
     let release = light::Release {
         name: "web".into(),
