@@ -16,10 +16,19 @@ import (
 type topic func(question json.RawMessage) (interface{}, error)
 
 var topics = map[string]topic{
-	"archive":  askArchive,
-	"coalesce": askCoalesce,
-	"metadata": askMetadata,
-	"yaml":     askYaml,
+	"archive":      askArchive,
+	"charts":       askCharts,
+	"coalesce":     askCoalesce,
+	"constraint":   askConstraint,
+	"index":        askIndex,
+	"marshal":      askMarshal,
+	"metadata":     askMetadata,
+	"requirements": askRequirements,
+	"resolve":      askResolve,
+	"rewrite":      askRewrite,
+	"strvals":      askStrvals,
+	"version":      askVersion,
+	"yaml":         askYaml,
 }
 
 func main() {

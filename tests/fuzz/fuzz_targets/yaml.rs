@@ -13,7 +13,9 @@ const LIMITS: Limits = Limits {
 fuzz_target!(|input: &str| {
     if let Ok(value) = yaml::parse(input, &LIMITS) {
         let text = yaml::to_string(&value);
-        let read = yaml::parse(&text, &LIMITS).expect("it was written");
+        // Escapes and indentation make it longer.
+        let read = yaml::parse(&text, &Limits::default()).expect("it was written");
         assert_eq!(read, value, "{text}");
+        assert_eq!(yaml::to_string(&read), text);
     }
 });

@@ -7,6 +7,7 @@
 //!
 //! No files, no network, no clock: the same code runs in a sandbox and in tests.
 
+pub mod index;
 pub mod requirements;
 pub mod strvals;
 pub mod values;

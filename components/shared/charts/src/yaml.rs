@@ -18,12 +18,12 @@ mod timestamp;
 use saphyr_parser::ScanError;
 use serde_json::Value;
 
+pub use self::emit::to_string;
 pub(crate) use self::{
     compose::{Tag, is_control, short_tag},
     decode::Node,
     scalar::resolve,
 };
-pub use self::emit::to_string;
 
 /// How large a document may be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

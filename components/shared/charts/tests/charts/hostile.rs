@@ -190,6 +190,16 @@ fn laughs_by_the_billion_are_refused() {
 }
 
 #[test]
+fn one_long_text_many_times_is_refused() {
+    let yaml = format!(
+        "a: &a {}\nkeywords: [{}]",
+        "x".repeat(MIB),
+        "*a,".repeat(1000)
+    );
+    refused_by(&archive([("web/Chart.yaml", yaml)]), 64 * MIB, "yaml_bytes");
+}
+
+#[test]
 fn much_yaml_is_refused() {
     let yaml = format!("keywords: [{}]", "x,".repeat(1_000_000));
     refused_by(

@@ -36,6 +36,17 @@ fn a1_a2_names_that_lead_to_a_parent_are_refused() {
 }
 
 #[test]
+fn names_end_where_they_are_zero() {
+    let long = "n".repeat(120);
+    let files = [
+        ("web/Chart.yaml".to_owned(), "name: web"),
+        (format!("web/{long}\0.yaml"), "x"),
+    ];
+    let read = load(&archive(files), &Limits::default()).expect("a chart");
+    assert_eq!(read.files[0].type_url, long);
+}
+
+#[test]
 fn a3_a8_names_without_a_directory_are_refused() {
     for name in ["./.", "/./.", "missing-leading-slash", "Chart.yaml"] {
         refused(

@@ -3,8 +3,15 @@
 //! `tests/cluster/oracle` is a Go program around Helm 2.17's packages. It needs Go and the module proxy, so this is not
 //! part of a plain `cargo test`; ring 3 runs it.
 
+mod address;
 mod cases;
+mod helm;
+mod index;
 mod loading;
+mod packing;
+mod requirements;
+mod strvals;
+mod version;
 mod yaml;
 
 use std::{

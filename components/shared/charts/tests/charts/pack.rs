@@ -1,11 +1,17 @@
 //! What is packed is loaded as it was.
 
-use charts::{Limits, PackError, load, pack};
+use charts::{
+    Limits, PackError, load, pack,
+    requirements::{check, process},
+};
 use proptest::{collection::vec, option, prelude::*};
 use prost_types::Any;
 use tiller_api::hapi::chart::{Chart, Config, Maintainer, Metadata, Template};
 
-use crate::support::archive;
+use crate::{
+    required,
+    support::{Build as _, archive, chart},
+};
 
 fn named(name: &str) -> Chart {
     Chart {
@@ -63,6 +69,92 @@ fn sub_charts_of_one_name_stay_apart_and_in_order() {
         ..named("web")
     };
     assert_eq!(loaded(&pack(&chart).expect("an archive")), chart);
+}
+
+#[test]
+fn requirements_are_left_out_everywhere() {
+    let files = |chart: Chart| {
+        chart
+            .requires("dependencies: [{name: gone, version: '*'}]")
+            .file("requirements.lock", "digest: x")
+            .file("docs/requirements.yaml", "kept: true")
+    };
+    let top = files(chart("top")).with(files(chart("sub")).with(files(chart("deep"))));
+    let read = loaded(&pack(&top).expect("an archive"));
+    assert_eq!(read, without_requirements(top));
+    assert_eq!(read.files.len(), 1);
+    check(&read, &Limits::default()).expect("it requires nothing");
+}
+
+#[test]
+fn signatures_stay_with_their_chart() {
+    let signed = |name| {
+        chart(name)
+            .file("key.prov", name)
+            .file("charts/old-1.0.0.tgz.prov", name)
+    };
+    let top = signed("top")
+        .with(chart("plain"))
+        .with(chart("sub").with(signed("deep")))
+        .with(signed("zero"))
+        .with(chart("zero"))
+        .with(signed("zero"))
+        .with(chart("zero-00001"));
+    assert_eq!(loaded(&pack(&top).expect("an archive")), top);
+}
+
+#[test]
+fn files_that_would_become_something_else_are_refused() {
+    for name in [
+        "Chart.yaml",
+        "values.yaml",
+        "values.toml",
+        "templates/a.yaml",
+        "charts/a/Chart.yaml",
+        "charts/_a",
+        "charts/a.tgz",
+        "nul\0",
+    ] {
+        let error = pack(&chart("web").file(name, "")).expect_err(name);
+        assert!(matches!(&error, PackError::Name(found) if found == name));
+        let parent = chart("top").with(chart("sub").file(name, ""));
+        assert!(matches!(pack(&parent), Err(PackError::Name(_))), "{name}");
+    }
+    for name in [
+        "a.yaml",
+        "template/a.yaml",
+        "charts/a/templates/b",
+        "templates",
+    ] {
+        let mut chart = chart("web");
+        chart.templates.push(Template {
+            name: name.to_owned(),
+            ..Template::default()
+        });
+        assert!(matches!(pack(&chart), Err(PackError::Name(found)) if found == name));
+    }
+}
+
+#[test]
+fn a_chart_for_another_helm_is_refused() {
+    for (version, loads) in [("", true), ("v1", true), ("v2", false), ("V1", false)] {
+        let mut sub = chart("sub");
+        sub.metadata.get_or_insert_default().api_version = version.to_owned();
+        let packed = pack(&chart("top").with(sub));
+        match packed {
+            Err(PackError::ApiVersion(found)) => assert!(!loads && found == version),
+            packed => assert!(loads && packed.is_ok(), "{version}"),
+        }
+    }
+}
+
+#[test]
+fn no_values_and_empty_ones_stay_different() {
+    let top = chart("top")
+        .values("")
+        .with(chart("none"))
+        .with(chart("some").values("# mine\na:   yes\n"));
+    assert_eq!(loaded(&pack(&top).expect("an archive")), top);
 }
 
 #[test]
@@ -136,14 +228,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
-    fn any_chart_that_was_loaded_is_read_back(chart in chart()) {
+    fn any_chart_that_was_loaded_is_read_back(chart in any_chart()) {
         // Once through an archive, so that it is one that was loaded.
         let chart = loaded(&pack(&chart).expect("an archive"));
         prop_assert_eq!(loaded(&pack(&chart).expect("an archive")), chart);
     }
 
     #[test]
-    fn nothing_is_lost(chart in chart()) {
+    fn nothing_is_lost(chart in any_chart()) {
         let mut read = loaded(&pack(&chart).expect("an archive"));
         let mut chart = chart;
         sort(&mut read);
@@ -152,11 +244,69 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn what_was_processed_is_not_processed_again(tree in required::tree(), user in required::user()) {
+        let user = Config { raw: user, ..Config::default() };
+        let mut processed = tree.clone();
+        if process(&mut processed, &user, &Limits::default()).is_err() {
+            processed = tree;
+        }
+        let read = loaded(&pack(&processed).expect("an archive"));
+        prop_assert_eq!(&read, &without_requirements(processed));
+        prop_assert_eq!(check(&read, &Limits::default()), Ok(()));
+        let mut again = read.clone();
+        prop_assert_eq!(process(&mut again, &user, &Limits::default()), Ok(()));
+        prop_assert_eq!(again, read);
+    }
+
+    #[test]
+    fn any_name_is_read_back_or_refused(name in any_name()) {
+        let top = chart("top").with(chart("sub").file(&name, "x"));
+        match pack(&top) {
+            Ok(archive) => prop_assert_eq!(loaded(&archive), without_requirements(top)),
+            Err(error) => prop_assert!(matches!(&error, PackError::Name(found) if *found == name)),
+        }
+    }
+}
+
+/// The chart as it is read back: without what is left out, and with its sub-charts in the order of their names.
+pub(crate) fn without_requirements(mut chart: Chart) -> Chart {
+    let left_out = ["requirements.yaml", "requirements.lock"];
+    chart
+        .files
+        .retain(|file| !left_out.contains(&file.type_url.as_str()));
+    chart.dependencies = chart
+        .dependencies
+        .into_iter()
+        .map(without_requirements)
+        .collect();
+    chart
+        .dependencies
+        .sort_by_key(|below| below.metadata.clone().map(|metadata| metadata.name));
+    chart
+}
+
 fn sort(chart: &mut Chart) {
     chart.dependencies.iter_mut().for_each(sort);
     chart
         .dependencies
         .sort_by_cached_key(prost::Message::encode_to_vec);
+}
+
+/// Names of files, many of which no archive can hold.
+pub(crate) fn any_name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        ".{0,8}",
+        "[./\\\\\0a-c]{0,6}",
+        "[a-c/]{95,105}",
+        "[a-cü]{40,200}",
+        "(charts|templates)/[a-z._/]{1,6}",
+        "[a-z]{0,3}\\.prov",
+    ]
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -205,7 +355,7 @@ prop_compose! {
     }
 }
 
-fn chart() -> impl Strategy<Value = Chart> {
+pub(crate) fn any_chart() -> impl Strategy<Value = Chart> {
     let data = || vec(any::<u8>(), 0..20);
     let leaf = (
         metadata(),

@@ -3,7 +3,9 @@
 use std::io::Write as _;
 
 use flate2::{Compression, write::GzEncoder};
+use prost_types::Any;
 use tar::{Builder, EntryType, Header};
+use tiller_api::hapi::chart::{Chart, Config, Metadata};
 
 /// An archive with these files.
 pub(crate) fn archive<N: AsRef<[u8]>, D: AsRef<[u8]>>(
@@ -70,4 +72,61 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+/// A chart that is put together.
+pub(crate) trait Build: Sized {
+    fn at(self, version: &str) -> Self;
+    fn values(self, raw: &str) -> Self;
+    fn requires(self, requirements: &str) -> Self;
+    fn file(self, name: &str, data: &str) -> Self;
+    fn with(self, dependency: Chart) -> Self;
+}
+
+/// A chart with a name and version 1.0.0.
+pub(crate) fn chart(name: &str) -> Chart {
+    Chart {
+        metadata: Some(Metadata {
+            name: name.to_owned(),
+            version: "1.0.0".to_owned(),
+            ..Metadata::default()
+        }),
+        ..Chart::default()
+    }
+}
+
+impl Build for Chart {
+    fn at(mut self, version: &str) -> Self {
+        if let Some(metadata) = &mut self.metadata {
+            metadata.version = version.to_owned();
+        }
+        self
+    }
+
+    fn values(self, raw: &str) -> Self {
+        Self {
+            values: Some(Config {
+                raw: raw.to_owned(),
+                ..Config::default()
+            }),
+            ..self
+        }
+    }
+
+    fn requires(self, requirements: &str) -> Self {
+        self.file("requirements.yaml", requirements)
+    }
+
+    fn file(mut self, name: &str, data: &str) -> Self {
+        self.files.push(Any {
+            type_url: name.to_owned(),
+            value: data.as_bytes().to_vec(),
+        });
+        self
+    }
+
+    fn with(mut self, dependency: Chart) -> Self {
+        self.dependencies.push(dependency);
+        self
+    }
 }

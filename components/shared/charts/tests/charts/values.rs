@@ -145,6 +145,52 @@ fn globals_that_are_no_mapping_cost_a_sub_chart_its_values() {
 }
 
 #[test]
+fn such_globals_leave_nothing_of_a_sub_chart_without_values() {
+    let leaf = chart("sub", "", vec![]);
+    let top = chart("top", "sub: {global: 1, x: 2}", vec![leaf.clone()]);
+    assert_eq!(computed(&top, ""), Ok(json!({"sub": null})));
+    let twice = chart(
+        "top",
+        "sub: {global: 1, x: 2}",
+        vec![leaf.clone(), leaf.clone()],
+    );
+    assert_eq!(computed(&twice, ""), Ok(json!({"sub": {"global": {}}})));
+    let middle = chart("middle", "x: 1", vec![leaf]);
+    let deep = chart("top", "middle: {sub: {global: ~}}", vec![middle]);
+    assert_eq!(
+        computed(&deep, ""),
+        Ok(json!({"middle": {"x": 1, "global": {}, "sub": null}}))
+    );
+}
+
+#[test]
+fn such_globals_of_a_sub_chart_with_sub_charts_would_end_tiller() {
+    let sub = |values| chart("sub", values, vec![chart("deep", "", vec![])]);
+    for globals in ["1", "~", "[]", "text"] {
+        let values = format!("sub: {{global: {globals}}}");
+        let error = Err(ValuesError::Globals("sub".into()));
+        assert_eq!(computed(&chart("top", &values, vec![sub("")]), ""), error);
+        assert_eq!(computed(&chart("top", "", vec![sub("")]), &values), error);
+        assert!(computed(&chart("top", &values, vec![sub("{}")]), "").is_ok());
+    }
+}
+
+#[test]
+fn text_in_globals_is_not_multiplied_without_end() {
+    let many = (0..100)
+        .map(|at| chart(&format!("sub{at}"), "", vec![]))
+        .collect();
+    let globals = format!("global: {{k: {}}}", "x".repeat(1 << 20));
+    assert!(matches!(
+        computed(&chart("top", &globals, many), ""),
+        Err(ValuesError::Limit {
+            limit: "values",
+            ..
+        })
+    ));
+}
+
+#[test]
 fn unreadable_values_are_named() {
     let chart = chart("top", "x: 1", vec![chart("sub", "[", vec![])]);
     assert!(matches!(computed(&chart, "{"), Err(ValuesError::Config(_))));

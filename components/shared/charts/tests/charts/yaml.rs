@@ -285,11 +285,14 @@ fn values_are_written_for_people() {
         "version": "1.2.3",
         "big": 1e21,
         "float": 0.5,
+        "whole": 1e7,
         "cmd": "a: b #c",
         "time": "1:30",
         "key with: colon": -1,
         "date": "2001-01-01",
         "tail": "no\nbreak",
+        "l10": ["\tx", " x", "- x", "-x", "", "é", "a\u{a0}b", "😀"],
+        "l9": u64::MAX,
     });
     let expected = "\
 a: \"yes\"
@@ -305,10 +308,20 @@ b:
     - - true
   none: null
 big: 1e+21
-cmd: \"a: b #c\"
+cmd: 'a: b #c'
 date: \"2001-01-01\"
 float: 0.5
-\"key with: colon\": -1
+'key with: colon': -1
+l9: 18446744073709551615
+l10:
+- \"\\tx\"
+- ' x'
+- '- x'
+- -x
+- \"\"
+- é
+- a\u{a0}b
+- \"\\U0001F600\"
 octal: \"0755\"
 tail: |-
   no
@@ -318,11 +331,136 @@ text: |
   lines
 time: \"1:30\"
 version: 1.2.3
+whole: 10000000
 ";
-    assert_eq!(yaml::to_string(&value), expected);
-    assert_eq!(yaml::to_string(&json!({})), "{}\n");
-    assert_eq!(yaml::to_string(&json!([])), "[]\n");
-    assert_eq!(yaml::to_string(&json!("a\nb\n")), "|\n  a\n  b\n");
+    writes(&value, expected);
+    writes(&json!({}), "{}\n");
+    writes(&json!([]), "[]\n");
+    writes(&json!("a\nb\n"), "|\n  a\n  b\n");
+    writes(&Value::Null, "null\n");
+}
+
+#[test]
+fn lines_are_broken_at_spaces_after_80_characters() {
+    let words = "word ".repeat(20);
+    let (first, rest) = words.trim_end().split_at(79);
+    writes(
+        &json!({ "k": words.trim_end() }),
+        &format!("k: {first}\n  {}\n", rest.trim_start()),
+    );
+    let (first, rest) = words.split_at(79);
+    writes(
+        &json!([[words]]),
+        &format!("- - '{first}\n    {}'\n", rest.trim_start()),
+    );
+    // The second space would be taken for indentation.
+    let tabs = format!("\t{}  b", "a".repeat(80));
+    writes(
+        &json!({ "k": tabs }),
+        &format!("k: \"\\t{}\n  \\ b\"\n", "a".repeat(80)),
+    );
+    let endless = "a".repeat(300);
+    writes(&json!([endless]), &format!("- {endless}\n"));
+    writes(
+        &json!({ words.trim_end(): 1 }),
+        &format!("{}: 1\n", words.trim_end()),
+    );
+}
+
+#[test]
+fn blocks_of_lines_keep_what_they_begin_and_end_with() {
+    writes(
+        &json!(["a\n\n", " a\nb", "\n", "\na"]),
+        "\
+- |+
+  a
+
+- |2-
+   a
+  b
+- |2+
+
+- |2-
+
+  a
+",
+    );
+    for text in ["a \nb", "a\n ", "a\tb\nc", "a\r\nb"] {
+        writes(&json!(text), &format!("{text:?}\n"));
+    }
+}
+
+#[test]
+fn keys_that_are_long_or_many_lines_are_marked() {
+    let long = "k".repeat(129);
+    let value = json!({
+        &long[1..]: {"a": 1},
+        &long: {"a": 1, "b": [1]},
+        "a\nb": [1, "x"],
+        "": "",
+    });
+    let expected = format!(
+        "\
+\"\": \"\"
+? |-
+  a
+  b
+: - 1
+  - x
+{}:
+  a: 1
+? {long}
+: a: 1
+  b:
+  - 1
+",
+        &long[1..]
+    );
+    writes(&value, &expected);
+}
+
+#[test]
+fn what_helm_would_lose_is_escaped() {
+    writes(
+        &json!({"<<": "<<", "a": "a\u{85}b", "b": "a\u{2028}\n b\u{2029}", "c": "\u{7f}\u{9f}\u{ffff}"}),
+        "\
+\"<<\": <<
+a: \"a\\Nb\"
+b: \"a\\L\\n b\\P\"
+c: \"\\x7F\\x9F\\uFFFF\"
+",
+    );
+    writes(&json!("\u{feff}a b"), "\"\\uFEFF\\x61\\x20\\x62\"\n");
+}
+
+#[test]
+fn values_may_be_nested_deeper_than_the_stack() {
+    let depth = 10_000;
+    let mut value = json!("leaf");
+    for _ in 0..depth {
+        value = Value::Array(vec![value]);
+    }
+    let text = yaml::to_string(&value);
+    assert_eq!(text, format!("{}leaf\n", "- ".repeat(depth)));
+}
+
+#[track_caller]
+fn writes(value: &Value, expected: &str) {
+    assert_eq!(yaml::to_string(value), expected);
+    assert_eq!(read(expected).as_ref().map(floats), Ok(floats(value)));
+}
+
+/// All numbers as floats, which they are once they are read.
+fn floats(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => json!(number.as_f64()),
+        Value::Array(items) => items.iter().map(floats).collect(),
+        Value::Object(entries) => entries
+            .iter()
+            .map(|(key, value)| (key.clone(), floats(value)))
+            .collect(),
+        value => value.clone(),
+    }
 }
 
 #[test]
@@ -344,8 +482,10 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_reading_panic(text in "[-a1:{}\\[\\],&*#?|>'\"%!~<. \n\t]{0,40}") {
-        let _ = read(&text);
+    fn any_text_is_refused_or_written_and_read_back(text in "[-a1:{}\\[\\],&*#?|>'\"%!~<. \n\t\u{85}\u{2028}\\\\x]{0,40}") {
+        if let Ok(value) = read(&text) {
+            prop_assert_eq!(read(&yaml::to_string(&value)), Ok(value));
+        }
     }
 }
 

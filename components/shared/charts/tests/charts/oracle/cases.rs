@@ -145,26 +145,88 @@ pub(crate) fn in_flow() -> impl Strategy<Value = String> + Clone {
     })
 }
 
+/// Values with text of every style.
 pub(crate) fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<u64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        (-1000..1000_i32).prop_map(|int| Value::from(f64::from(int) / 8.0)),
-        scalar().prop_map(Value::from),
-        document().prop_map(Value::from),
-        any::<String>().prop_map(Value::from),
-        "[ \n\ta:#-]{0,12}".prop_map(Value::from),
+        1 => Just(Value::Null),
+        1 => any::<bool>().prop_map(Value::from),
+        1 => any::<i64>().prop_map(Value::from),
+        1 => any::<u64>().prop_map(Value::from),
+        1 => any::<f64>().prop_map(Value::from),
+        1 => (-1000..1000_i32).prop_map(|int| Value::from(f64::from(int) / 8.0)),
+        1 => (any::<f64>(), -30..30_i32)
+            .prop_map(|(float, exponent)| Value::from(float.signum() * 10_f64.powi(exponent))),
+        1 => (any::<bool>(), 0..70_i32).prop_map(|(minus, exponent)| {
+            Value::from(if minus { -1.0 } else { 1.0 } * 2_f64.powi(exponent))
+        }),
+        9 => text().prop_map(Value::from),
+        1 => document().prop_map(Value::from),
     ];
-    leaf.prop_recursive(4, 32, 4, |inner| {
-        let key = prop_oneof![4 => scalar(), 1 => any::<String>(), 1 => ".{100,160}"];
+    let nested = leaf.prop_recursive(4, 32, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::from),
-            btree_map(key, inner, 0..4).prop_map(|entries| entries.into_iter().collect()),
+            btree_map(written_key(), inner, 0..5).prop_map(|entries| entries.into_iter().collect()),
         ]
-    })
+    });
+    prop_oneof![
+        20 => nested,
+        1 => (text(), vec(any::<bool>(), 1..60)).prop_map(|(text, levels)| {
+            levels.into_iter().fold(Value::from(text), |value, is_list| {
+                if is_list { json!([value]) } else { json!({ "k": value }) }
+            })
+        }),
+    ]
+}
+
+fn text() -> impl Strategy<Value = String> + Clone {
+    let line = "[ \t]{0,2}[a-z]{0,5}[ -~é]{0,90}";
+    let moment = (
+        "[0-9]{4}-[0-9]{1,2}-[0-3]?[0-9]",
+        "( {0,2}|[Tt ] ?[0-2]?[0-9]:[0-6]?[0-9]:[0-6]?[0-9]([.,][0-9]{0,10})?)",
+        "(Z|[-+][0-2][0-9]:[0-6][0-9])?",
+    );
+    prop_oneof![
+        4 => scalar(),
+        2 => "[ -~]{0,20}",
+        2 => "[ \n\ta:#-]{0,12}",
+        2 => special(0..8),
+        1 => any::<String>(),
+        1 => vec(any::<char>(), 0..8).prop_map(String::from_iter),
+        3 => (vec(line, 1..5), "\n{0,3}", "\n{0,3}")
+            .prop_map(|(lines, start, end)| format!("{start}{}{end}", lines.join("\n"))),
+        2 => "([a-z,.]{1,12} ){8,40}[a-z]",
+        2 => "([!-~é中]{1,12} {1,3}){5,40}",
+        1 => "([a-z\t\"]{1,30} {1,3}){5,20}",
+        1 => "[a-z ]{60,130}",
+        1 => moment.prop_map(|(date, time, zone)| format!("{date}{time}{zone}")),
+        1 => "[-+]?[0-9_]{1,3}(:[0-9]{1,2}){1,2}(\\.[0-9_]{0,2})?",
+    ]
+}
+
+fn written_key() -> impl Strategy<Value = String> + Clone {
+    prop_oneof![
+        4 => scalar(),
+        4 => "[aZé]{0,2}[0-9]{0,3}[aZ_.]?[0-9]{0,2}",
+        1 => "[a-c]{0,2}[1-9]{17,22}",
+        1 => "[a١किⅧ²Ⓐㄱ中ß]{1,3}",
+        2 => special(1..5),
+        1 => "[a-z ]{100,160}",
+        1 => "[\u{e9}\u{a0}\t]{40,130}",
+        1 => "[a-z]{1,5}\n[a-z]{0,5}\n?",
+        1 => any::<String>(),
+        1 => "[a-z]{1000,1100}",
+    ]
+}
+
+/// Characters that are written in other ways than most.
+fn special(len: std::ops::Range<usize>) -> impl Strategy<Value = String> + Clone {
+    let characters = concat!(
+        "\0\u{7}\u{8}\t\u{b}\u{c}\r\u{1b}\u{1f}\u{7f}\u{80}\u{85}\u{9f}\u{a0}é中\u{2027}\u{2028}\u{2029}",
+        "\u{202a}\u{d7ff}\u{e000}\u{feff}\u{fffd}\u{fffe}\u{ffff}\u{10000}😀\u{10ffff}",
+    );
+    let special = select(characters.chars().collect::<Vec<_>>());
+    let plain = select("ab \n:#'\"\\-1".chars().collect::<Vec<_>>());
+    vec(prop_oneof![special, plain], len).prop_map(String::from_iter)
 }
 
 /// Values in which names of sub-charts, globals and nulls meet.

@@ -16,7 +16,9 @@ use crate::support::{archive, chain};
 #[ignore = "needs Go; run with --ignored"]
 fn chart_yaml_is_read_as_helm_reads_it() {
     let texts = many(10_000, metadata());
-    let questions = texts.iter().map(|text| json!({ "ask": "metadata", "metadata": text }));
+    let questions = texts
+        .iter()
+        .map(|text| json!({ "ask": "metadata", "metadata": text }));
     compare(questions, &texts, |text| {
         let archive = archive([("web/Chart.yaml", text.as_str())]);
         match charts::load(&archive, &Limits::default()) {
