@@ -13,8 +13,6 @@ mod connection;
 mod connector;
 mod credentials;
 mod kubeconfig;
-mod proxy;
-mod tls;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -28,13 +26,12 @@ pub use self::access::AccessError;
 pub(crate) use self::cluster::Outgoing;
 pub use self::cluster::{Cluster, Tiller};
 pub use self::connection::SendError;
-pub(crate) use self::connection::{Causes, Upstream};
-pub(crate) use self::connector::{Gauge, Held};
+pub(crate) use self::connection::Upstream;
 pub use self::credentials::{CredentialsError, ExecError};
 pub use self::kubeconfig::{EntryError, KubeconfigError};
-pub use self::proxy::ProxyError;
-pub use self::tls::TlsError;
 use crate::config::{ClusterConfig, Config};
+use crate::net::{Causes, Gauge};
+pub use crate::net::{ProxyError, TlsError};
 
 /// The clusters of this edge, by name.
 #[derive(Debug)]

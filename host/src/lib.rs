@@ -2,7 +2,8 @@
 //!
 //! Components parse what callers send and build what Tiller takes; they hold no secret and see no network. This crate
 //! runs them, one sandbox a request ([`sandbox`]), and is their only way out ([`relay`]). [`ingress`] takes requests in,
-//! [`edge`] ties the three together and ends them in order. [`bridge`] is the other end, beside Tiller in its cluster.
+//! [`edge`] ties the three together and ends them in order. Charts come from [`repositories`]. [`bridge`] is the other end,
+//! beside Tiller in its cluster.
 
 pub mod bridge;
 pub mod check;
@@ -13,6 +14,8 @@ pub mod edge;
 pub mod ingress;
 pub mod log;
 pub mod relay;
+pub mod repositories;
 pub mod sandbox;
 
+mod net;
 mod shutdown;

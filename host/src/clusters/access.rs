@@ -23,9 +23,8 @@ use super::credentials::{
     Credentials, CredentialsError, ExecError, ExecPlugin, Provider, TokenFile,
 };
 use super::kubeconfig::{Entry, EntryError};
-use super::proxy::{Proxy, ProxyError};
-use super::tls::{IdentitySource, Pem, TlsSource};
 use crate::config::CredentialSource;
+use crate::net::{IdentitySource, Pem, Proxy, ProxyError, TlsSource};
 
 /// How one cluster is reached.
 #[derive(Debug)]

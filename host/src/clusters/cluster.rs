@@ -13,9 +13,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::access::Access;
 use super::connection::{Connection, SendError, Upstream};
-use super::connector::Gauge;
 use super::credentials::{Credential, Credentials};
 use crate::config::{ClusterConfig, DEFAULT_TILLER, TillerConfig, Transport};
+use crate::net::Gauge;
 
 /// One cluster: its name, its Tillers, and the connections to its APIServer.
 pub struct Cluster {

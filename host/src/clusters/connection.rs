@@ -7,7 +7,6 @@
 //! What may be sent again is decided here and only here, from proof: see [`SendError::is_unsent`].
 
 use std::error::Error;
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,10 +25,9 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
-use super::connector::{Connector, Gauge, Held};
+use super::connector::Connector;
 use super::credentials::CredentialsError;
-use super::proxy::Proxy;
-use super::tls::{Identity, TlsError, TlsMaterial, TlsSource};
+use crate::net::{Causes, Gauge, Held, Identity, Proxy, TlsError, TlsMaterial, TlsSource};
 
 /// Below the APIServer's 100, so that a stream the server still counts does not make a new one wait.
 const CALLS_PER_LANE: usize = 90;
@@ -339,30 +337,4 @@ fn is_refused(error: &ClientError) -> bool {
         cause = error.source();
     }
     false
-}
-
-/// An error and what caused it, in one line, without what says nothing to a person: hyper-util's names of its own
-/// stages, a cause that its effect has quoted, rustls' links to its manual.
-pub(crate) struct Causes<'a>(pub(crate) &'a (dyn Error + 'static));
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = String::new();
-        let mut next = Some(self.0);
-        while let Some(error) = next {
-            next = error.source();
-            if error.is::<ClientError>() && next.is_some() {
-                continue;
-            }
-            let text = error.to_string();
-            let text = text.split(": https://docs.rs/").next().unwrap_or_default();
-            if said.is_empty() {
-                said.push_str(text);
-            } else if !said.ends_with(text) {
-                said.push_str(": ");
-                said.push_str(text);
-            }
-        }
-        f.write_str(&said)
-    }
 }

@@ -23,7 +23,7 @@ pub use self::exec::ExecError;
 pub(crate) use self::exec::ExecPlugin;
 pub(crate) use self::provider::Provider;
 pub(crate) use self::token_file::TokenFile;
-use super::tls::Identity;
+use crate::net::Identity;
 
 /// Where the credentials of a cluster come from.
 #[derive(Debug)]

@@ -16,7 +16,8 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Body, BodyError};
-use crate::clusters::{Held, Upstream};
+use crate::clusters::Upstream;
+use crate::net::Held;
 
 /// How an answer says its status.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

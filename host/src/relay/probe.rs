@@ -20,7 +20,8 @@ use super::answer;
 use super::call::{attribute, form, outgoing};
 pub(crate) use super::call::{explain, text};
 use super::{Caller, RelayError};
-use crate::clusters::{Cluster, Gauge, Outgoing, SendError, Tiller};
+use crate::clusters::{Cluster, Outgoing, SendError, Tiller};
+use crate::net::Gauge;
 
 /// Why a probe found nothing.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,9 @@
-//! The proxy between the edge and an APIServer, if there is one.
+//! The proxy between the edge and another host, if there is one.
 //!
-//! `proxy-url` of the kubeconfig's cluster decides; without it `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`
-//! do, as in kubectl, and never for a loopback address. HTTP proxies are asked for a tunnel (CONNECT), SOCKS5 ones
-//! resolve the name themselves: the edge may stand where the cluster's name does not resolve.
+//! For an APIServer `proxy-url` of the kubeconfig's cluster decides; without it, and for a chart repository,
+//! `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` do, as in kubectl, and never for a loopback address. HTTP
+//! proxies are asked for a tunnel (CONNECT), SOCKS5 ones resolve the name themselves: the edge may stand where the
+//! other host's name does not resolve.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -40,13 +41,7 @@ impl Proxy {
 
     /// The proxy that the environment names for `server`.
     pub(crate) fn from_environment(server: &Uri) -> Result<Option<Self>, ProxyError> {
-        if is_local(server) {
-            return Ok(None);
-        }
-        Matcher::from_env()
-            .intercept(server)
-            .map(Self::from_intercept)
-            .transpose()
+        Proxies::from_environment().proxy(server)
     }
 
     fn from_intercept(proxy: Intercept) -> Result<Self, ProxyError> {
@@ -71,6 +66,34 @@ impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Socks { server, .. } | Self::Tunnel { server, .. }) = self;
         f.debug_tuple("Proxy").field(server).finish()
+    }
+}
+
+/// Which proxy is for which server.
+#[derive(Debug)]
+pub(crate) struct Proxies(Matcher);
+
+impl Proxies {
+    /// What the environment says now.
+    pub(crate) fn from_environment() -> Self {
+        Self(Matcher::from_env())
+    }
+
+    /// One for all that is not on loopback.
+    #[cfg(test)]
+    pub(crate) fn all(url: &str) -> Self {
+        Self(Matcher::builder().all(url).build())
+    }
+
+    /// The proxy for `server`, if it is not reached without one.
+    pub(crate) fn proxy(&self, server: &Uri) -> Result<Option<Proxy>, ProxyError> {
+        if is_local(server) {
+            return Ok(None);
+        }
+        self.0
+            .intercept(server)
+            .map(Proxy::from_intercept)
+            .transpose()
     }
 }
 

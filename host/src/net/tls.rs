@@ -1,4 +1,4 @@
-//! The TLS side of a cluster: whom to trust and, with a client certificate, who the edge is.
+//! The TLS side of a connection: whom to trust and, with a client certificate, who the edge is.
 //!
 //! Certificates and keys in files are rotated under a running edge (kubelet, cert-manager, `aws-iam-authenticator`), so
 //! what was read is compared with what is there now and a changed file means a new TLS configuration and new
@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use secrecy::{ExposeSecret, SecretSlice};
 
-/// Where the TLS parts of a cluster come from.
+/// Where the TLS parts of a connection come from.
 #[derive(Clone, Debug)]
 pub(crate) struct TlsSource {
     /// The authorities that may vouch for the server; none: the operating system's.
@@ -101,7 +101,7 @@ pub(crate) struct IdentitySource {
 /// PEM text and where it comes from. Certificates are no secret but keys are, so all of it is handled as one.
 #[derive(Clone, Debug)]
 pub(crate) enum Pem {
-    /// Held in the kubeconfig itself.
+    /// Held in a kubeconfig itself.
     Data(PemText),
     /// In a file, read again now and then.
     File(PathBuf),
@@ -129,7 +129,7 @@ impl Pem {
 #[derive(Clone, Debug)]
 pub(crate) struct TlsMaterial {
     authorities: Option<PemText>,
-    /// The certificate and key of the kubeconfig, if it has them.
+    /// The certificate and key that are configured, if any are.
     pub(crate) identity: Option<Arc<Identity>>,
 }
 
@@ -182,22 +182,22 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, pem::Error> 
     Ok(chain)
 }
 
-/// Why no TLS connection to a cluster can be set up.
+/// Why no TLS connection can be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// `certificate-authority(-data)` is not PEM, or holds no certificate.
+    /// The authority (`certificate-authority(-data)`, `ca_file`) is not PEM, or holds no certificate.
     #[error("the certificate authority is not a PEM certificate")]
     Authorities(#[source] pem::Error),
-    /// `client-certificate(-data)`, or the one of an exec plugin, is not PEM.
+    /// The certificate (`client-certificate(-data)`, `cert_file`, or the one of an exec plugin) is not PEM.
     #[error("the client certificate is not a PEM certificate")]
     Certificate(#[source] pem::Error),
-    /// `client-key(-data)`, or the one of an exec plugin, is not a PEM key.
+    /// The key (`client-key(-data)`, `key_file`, or the one of an exec plugin) is not a PEM key.
     #[error("the client key is not a PEM private key")]
     Key(#[source] pem::Error),
     /// The certificate and the key do not belong together, or are of a kind that is not supported.
     #[error("the client certificate and key cannot be used together")]
     Pair(#[source] rustls::Error),
-    /// A file named in the kubeconfig is missing or may not be read.
+    /// A file is missing or may not be read.
     #[error("cannot read {path}", path = path.display())]
     Read {
         /// The file.
