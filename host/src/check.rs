@@ -1,9 +1,9 @@
-//! `tiller-edge check`: what works of every cluster, and what to do about what does not.
+//! `tiller-edge check`: what works of every cluster and repository, and what to do about what does not.
 //!
 //! It goes the way that calls go, with the edge's own configuration, credentials and connections, so that what it finds
 //! is what callers will find: the kubeconfig's entry, the APIServer, the credentials, the permission for the one
 //! `services/proxy` that the edge needs, and then Tiller itself. Beside the transport that is configured it tries the
-//! other one, and says which of the two the cluster offers.
+//! other one, and says which of the two the cluster offers. A repository is asked for what it has.
 
 mod remedy;
 mod report;
@@ -14,18 +14,21 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream;
 use rest::problem::{Code, Problem};
+use rest::repositories::RepositoryView;
 use secrecy::SecretString;
 use tokio::time::Instant;
 
-pub use self::report::{ClusterReport, Finding, Report, Step, TillerReport, Verdict};
-use self::review::Review;
-use crate::clusters::{
-    Causes, Cluster, Clusters, ClustersError, CredentialsError, SendError, Tiller,
+pub use self::report::{
+    ClusterReport, Finding, Report, RepositoryReport, Step, TillerReport, Verdict,
 };
+use self::review::Review;
+use crate::clusters::{Cluster, Clusters, ClustersError, CredentialsError, SendError, Tiller};
 use crate::config::{Config, TillerConfig, Transport};
 use crate::ingress::RequestId;
+use crate::net::Causes;
 use crate::relay::Caller;
 use crate::relay::probe::{self, ProbeError, Spoken};
+use crate::repositories::Repositories;
 
 /// How long anything asked may take to answer. Longer than an APIServer tries to reach what is behind a service.
 const PATIENCE: Duration = Duration::from_secs(35);
@@ -36,13 +39,13 @@ const AT_ONCE: usize = 8;
 /// What to check.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// These clusters only; none: all.
+    /// These clusters only; none: all, and the repositories.
     pub clusters: Vec<String>,
     /// The `Authorization` to check clusters with that are reached with the caller's own credentials.
     pub authorization: Option<SecretString>,
 }
 
-/// Checks the clusters of `config`.
+/// Checks the clusters and repositories of `config`.
 ///
 /// # Errors
 ///
@@ -87,7 +90,49 @@ pub async fn run(config: &Config, options: &Options) -> Result<Report, ClustersE
         }
     }
     reports.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(Report { clusters: reports })
+    Ok(Report {
+        clusters: reports,
+        repositories: if options.clusters.is_empty() {
+            check_repositories(config).await
+        } else {
+            Vec::new()
+        },
+    })
+}
+
+async fn check_repositories(config: &Config) -> Vec<RepositoryReport> {
+    let (repositories, unusable) = Repositories::survey(config);
+    let mut reports: Vec<RepositoryReport> = unusable
+        .into_iter()
+        .map(|(config, error)| {
+            let finding = Finding::failed(Step::Configuration, Causes(&error).to_string());
+            RepositoryReport::new(&config.name, &config.url, finding)
+        })
+        .collect();
+    let checked: Vec<RepositoryReport> = stream::iter(repositories.iter())
+        .map(|view| check_repository(&repositories, view))
+        .buffered(AT_ONCE)
+        .collect()
+        .await;
+    reports.extend(checked);
+    reports.sort_by(|one, other| one.name.cmp(&other.name));
+    reports
+}
+
+async fn check_repository(repositories: &Repositories, view: &RepositoryView) -> RepositoryReport {
+    let asked = Instant::now();
+    let finding = match repositories.count(&view.name).await {
+        Ok(1) => Finding::passed(Step::Repository, "1 chart"),
+        Ok(charts) => Finding::passed(Step::Repository, format!("{charts} charts")),
+        Err(error) => {
+            let finding = Finding::failed(Step::Repository, Causes(&error).to_string());
+            match error.problem().hint {
+                Some(hint) => finding.with_remedy(hint),
+                None => finding,
+            }
+        }
+    };
+    RepositoryReport::new(&view.name, &view.url, finding.since(asked))
 }
 
 async fn check(cluster: &Cluster, caller: &Caller) -> ClusterReport {

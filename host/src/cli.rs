@@ -106,9 +106,9 @@ struct RelayArgs {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Ends with status 0 only if every cluster that was checked can be used.")]
+Ends with status 0 only if every cluster and repository that was checked can be used.")]
 struct CheckArgs {
-    /// Check these clusters only
+    /// Check these clusters only, and no repositories
     #[arg(value_name = "CLUSTER")]
     clusters: Vec<String>,
     /// How the findings are printed

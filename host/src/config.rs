@@ -7,9 +7,12 @@
 //! Everything is checked when the file is read, all at once, and each complaint names the file, the line, the key and
 //! what to write instead. Relative paths are relative to the file that names them.
 
+mod chart_url;
+mod charts;
 mod cluster;
 mod error;
 mod limits;
+mod repository;
 mod units;
 
 use std::collections::BTreeSet;
@@ -23,9 +26,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::log;
 
+pub use self::chart_url::{ChartUrl, Prefix, Scheme};
+pub use self::charts::{ChartsConfig, Network};
 pub use self::cluster::{ClusterConfig, CredentialSource, DEFAULT_TILLER, TillerConfig, Transport};
 pub use self::error::{ConfigError, Invalid};
 pub use self::limits::Limits;
+pub use self::repository::{RepositoryConfig, matches};
 pub use self::units::Size;
 pub(crate) use self::units::parse_duration;
 
@@ -58,9 +64,14 @@ pub struct Config {
     pub drain: DrainConfig,
     /// The way out of the sandboxes, and the listener of `tiller-edge relay`.
     pub relay: RelayConfig,
+    /// Where charts may come from beside the repositories, and what fetching any of them may use.
+    pub charts: ChartsConfig,
     /// The clusters. Empty: every context of the kubeconfig.
     #[serde(rename = "cluster", skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<ClusterConfig>,
+    /// The chart repositories.
+    #[serde(rename = "repository", skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<RepositoryConfig>,
 }
 
 impl Config {
@@ -142,7 +153,9 @@ impl Config {
             ));
         }
         self.limits.validate(&mut refused);
+        self.charts.validate(&mut refused);
         self.validate_clusters(&mut refused);
+        self.validate_repositories(&mut refused);
         if refused.is_empty() {
             Ok(())
         } else {
@@ -184,16 +197,38 @@ impl Config {
         }
     }
 
+    fn validate_repositories(&self, refused: &mut Vec<Invalid>) {
+        let mut names = BTreeSet::new();
+        for (index, repository) in self.repositories.iter().enumerate() {
+            let key = format!("repository[{index}]");
+            if !names.insert(repository.name.as_str()) {
+                refused.push(Invalid::new(
+                    format!("{key}.name"),
+                    format!(
+                        "another repository is called `{}` already; names are unique at an edge",
+                        repository.name
+                    ),
+                ));
+            }
+            repository.validate(&key, self, refused);
+        }
+    }
+
     fn resolve(&mut self, base: &Path) {
         let kubeconfigs = self
             .clusters
             .iter_mut()
             .filter_map(|cluster| cluster.kubeconfig.as_mut());
+        let repositories = self
+            .repositories
+            .iter_mut()
+            .flat_map(RepositoryConfig::paths);
         for path in [&mut self.manifest]
             .into_iter()
             .chain(self.cache_dir.as_mut())
             .chain(self.kubeconfig.as_mut())
             .chain(kubeconfigs)
+            .chain(repositories)
         {
             *path = base.join(&*path);
         }
@@ -213,7 +248,9 @@ impl Default for Config {
             limits: Limits::default(),
             drain: DrainConfig::default(),
             relay: RelayConfig::default(),
+            charts: ChartsConfig::default(),
             clusters: Vec::new(),
+            repositories: Vec::new(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::clusters::{Clusters, ClustersError};
 use crate::config::{Config, ConfigError};
 use crate::ingress::{self, Handler, Ingress};
 use crate::relay::{self, Body, Caller, Relay};
+use crate::repositories::{Repositories, RepositoriesError};
 use crate::sandbox::{self, Sandbox, SandboxError};
 use crate::shutdown::Shutdown;
 
@@ -27,6 +28,9 @@ pub enum EdgeError {
     /// The clusters cannot be used.
     #[error(transparent)]
     Clusters(#[from] ClustersError),
+    /// The repositories cannot be used.
+    #[error(transparent)]
+    Repositories(#[from] RepositoriesError),
     /// The components cannot be run.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -75,7 +79,8 @@ impl Edge {
         let started = Instant::now();
         config.validate()?;
         let clusters = Arc::new(Clusters::load(&config)?);
-        let relay = Arc::new(Relay::new(clusters, &config));
+        let repositories = Arc::new(Repositories::load(&config)?);
+        let relay = Arc::new(Relay::new(clusters, repositories, &config));
         let outlet = Arc::clone(&relay);
         let (config, sandbox) = task::spawn_blocking(move || {
             let sandbox = Sandbox::load(&config, outlet);

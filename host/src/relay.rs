@@ -15,24 +15,30 @@ mod inventory;
 mod listen;
 mod message;
 pub(crate) mod probe;
+mod repositories;
 
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use rest::problem::Problem;
+use rest::repositories::Ask;
 use secrecy::SecretString;
+use serde::Serialize;
 
 pub use self::error::{NotACall, RelayError};
 pub use self::listen::{ListenError, Listener, listen, run};
 use self::message::Intake;
-use crate::clusters::{Clusters, Gauge};
+use crate::clusters::Clusters;
 use crate::config::Config;
 use crate::ingress::RequestId;
+use crate::net::Gauge;
+use crate::repositories::Repositories;
 
 /// What breaks a body.
 pub type BodyError = Box<dyn Error + Send + Sync>;
@@ -63,6 +69,7 @@ pub struct Stats {
 /// The only way out of the sandboxes.
 pub struct Relay {
     clusters: Arc<Clusters>,
+    repositories: Arc<Repositories>,
     intake: Intake,
     longest: Longest,
     calls: Gauge,
@@ -76,11 +83,12 @@ struct Longest {
 }
 
 impl Relay {
-    /// A relay to `clusters` with the limits of `config`.
+    /// A relay to `clusters` and `repositories` with the limits of `config`.
     #[must_use]
-    pub fn new(clusters: Arc<Clusters>, config: &Config) -> Self {
+    pub fn new(clusters: Arc<Clusters>, repositories: Arc<Repositories>, config: &Config) -> Self {
         Self {
             clusters,
+            repositories,
             intake: Intake::new(config.limits.queue),
             longest: Longest {
                 read: config.limits.read_deadline,
@@ -105,7 +113,10 @@ impl Relay {
     /// Dropping the future or the answer's body ends the call to the cluster; what Tiller has begun it carries on with.
     pub async fn handle(&self, caller: &Caller, request: Request<Body>) -> Response<Body> {
         if request.method() == Method::GET {
-            return self.inventory(caller, request.uri()).await;
+            return match Ask::parse(request.uri().path()) {
+                Some(ask) => self.repositories(caller, &ask, request.uri()).await,
+                None => self.inventory(caller, request.uri()).await,
+            };
         }
         match rest::relay::parse(request.uri().path()) {
             Some((target, method)) => self.call(caller, &target, method, request).await,
@@ -120,6 +131,15 @@ impl Relay {
         let problem = problem.clone().with_request_id(caller.request_id.as_str());
         problem.to_response().map(whole)
     }
+}
+
+fn json(view: &impl Serialize) -> Response<Body> {
+    let text = serde_json::to_vec(view).expect("strings and numbers always serialise");
+    let mut response = Response::new(whole(text.into()));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 fn whole(bytes: Bytes) -> Body {

@@ -3,8 +3,9 @@
 use rest::problem::{Code, Problem};
 
 use super::report;
-use crate::clusters::{AccessError, Causes, Cluster, EntryError, SendError, Tiller};
+use crate::clusters::{AccessError, Cluster, EntryError, SendError, Tiller};
 use crate::config::Transport;
+use crate::net::Causes;
 use crate::relay::probe::ProbeError;
 
 /// For a cluster whose kubeconfig entry cannot be used.

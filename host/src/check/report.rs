@@ -14,13 +14,17 @@ use crate::config::Transport;
 pub struct Report {
     /// By name.
     pub clusters: Vec<ClusterReport>,
+    /// By name.
+    pub repositories: Vec<RepositoryReport>,
 }
 
 impl Report {
-    /// Whether there is a cluster, and none that cannot be used.
+    /// Whether there is a cluster, and neither a cluster nor a repository that cannot be used.
     #[must_use]
     pub fn passed(&self) -> bool {
-        !self.clusters.is_empty() && self.count(Verdict::Failed) == 0
+        !self.clusters.is_empty()
+            && self.count(Verdict::Failed) == 0
+            && self.repositories.iter().all(RepositoryReport::works)
     }
 
     fn count(&self, verdict: Verdict) -> usize {
@@ -36,7 +40,11 @@ impl Report {
             document["verdict"] = serde_json::json!(cluster.verdict());
             document
         });
-        serde_json::json!({ "passed": self.passed(), "clusters": clusters.collect::<Vec<_>>() })
+        serde_json::json!({
+            "passed": self.passed(),
+            "clusters": clusters.collect::<Vec<_>>(),
+            "repositories": self.repositories,
+        })
     }
 }
 
@@ -128,6 +136,33 @@ impl TillerReport {
             Transport::Grpc => self.offers.grpc,
             Transport::GrpcWeb => self.offers.grpc_web,
         }
+    }
+}
+
+/// What was found about one repository.
+#[derive(Clone, Debug, Serialize)]
+pub struct RepositoryReport {
+    /// Its name at this edge.
+    pub name: String,
+    /// Its URL, without credentials.
+    pub url: String,
+    /// What it answers.
+    pub finding: Finding,
+}
+
+impl RepositoryReport {
+    pub(super) fn new(name: &str, url: &str, finding: Finding) -> Self {
+        Self {
+            name: name.to_owned(),
+            url: url.to_owned(),
+            finding,
+        }
+    }
+
+    /// Whether it answers as it should.
+    #[must_use]
+    pub fn works(&self) -> bool {
+        !self.finding.is_failure()
     }
 }
 
@@ -227,6 +262,8 @@ pub enum Step {
     OtherTransport,
     /// Whether the edge may use the service proxy.
     Permission,
+    /// Whether a repository answers, and how many charts it has.
+    Repository,
     /// Whether Tiller answers.
     Tiller,
 }
@@ -241,6 +278,7 @@ impl Step {
             Self::Kubeconfig => "kubeconfig",
             Self::OtherTransport => "transport",
             Self::Permission => "permission",
+            Self::Repository => "charts",
             Self::Tiller => "Tiller",
         }
     }
@@ -273,6 +311,9 @@ impl fmt::Display for Report {
         for cluster in &self.clusters {
             writeln!(f, "{cluster}")?;
         }
+        for repository in &self.repositories {
+            writeln!(f, "{repository}")?;
+        }
         let usable = self.count(Verdict::Passed);
         write!(
             f,
@@ -280,9 +321,26 @@ impl fmt::Display for Report {
             self.clusters.len()
         )?;
         match self.count(Verdict::Skipped) {
-            0 => writeln!(f, "."),
-            skipped => writeln!(f, ", {skipped} could not be checked."),
+            0 => writeln!(f, ".")?,
+            skipped => writeln!(f, ", {skipped} could not be checked.")?,
         }
+        if self.repositories.is_empty() {
+            return Ok(());
+        }
+        let works = self.repositories.iter().filter(|found| found.works());
+        writeln!(
+            f,
+            "{} of {} repositories can be used.",
+            works.count(),
+            self.repositories.len()
+        )
+    }
+}
+
+impl fmt::Display for RepositoryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "repository {}  {}", self.name, self.url)?;
+        self.finding.write(f, "  ")
     }
 }
 

@@ -3,9 +3,11 @@
 use serde_json::json;
 
 use super::*;
+use crate::config::RepositoryConfig;
 use crate::relay::tests::apiserver::{Answer, ApiServer, Seen, json, status};
 use crate::relay::tests::inventory::healthy;
 use crate::relay::tests::{Rig, soon};
+use crate::repositories::tests::{Rig as Shelf, Store, healthy as healthy_store};
 
 const REVIEW: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
@@ -191,4 +193,63 @@ async fn with_the_callers_credentials_nothing_is_claimed_without_them() {
     let report = soon(run(&rig.config, &options)).await.unwrap();
     assert!(report.passed(), "{report}");
     assert_eq!(server.seen()[0].headers["authorization"], "Bearer mine");
+}
+
+#[tokio::test]
+async fn repositories_are_asked_what_they_have() {
+    let store = Store::http(healthy_store(|_| None)).await;
+    let shelf = Shelf::new(&store);
+    let stable = &shelf.config.repositories[0];
+    let rig = Rig::new(&server(|_| None).await);
+    let mut config = rig.config.clone();
+    config.repositories = vec![
+        RepositoryConfig {
+            name: "broken".to_owned(),
+            url: format!("{}/nowhere", store.url()),
+            ..stable.clone()
+        },
+        RepositoryConfig {
+            name: "locked".to_owned(),
+            username: Some("edge".to_owned()),
+            password_env: Some("TILLER_EDGE_NO_SUCH_VARIABLE".to_owned()),
+            ..stable.clone()
+        },
+        stable.clone(),
+    ];
+    let report = soon(run(&config, &Options::default())).await.unwrap();
+    assert!(!report.passed());
+    let [broken, locked, stable] = &report.repositories[..] else {
+        panic!("{report}");
+    };
+    assert!(broken.finding.detail.contains("404 Not Found"), "{report}");
+    assert!(
+        locked
+            .finding
+            .detail
+            .contains("TILLER_EDGE_NO_SUCH_VARIABLE"),
+        "{report}"
+    );
+    assert_eq!(stable.finding.detail, "1 chart");
+    let text = report.to_string();
+    assert!(
+        text.contains(&format!(
+            "repository stable  {}/stable\n  ok   charts        1 chart",
+            store.url()
+        )),
+        "{text}"
+    );
+    assert!(
+        text.ends_with("1 of 3 repositories can be used.\n"),
+        "{text}"
+    );
+    assert_eq!(
+        report.to_json()["repositories"][2]["finding"]["verdict"],
+        "passed"
+    );
+    let only = Options {
+        clusters: vec!["prod".to_owned()],
+        ..Options::default()
+    };
+    let report = soon(run(&config, &only)).await.unwrap();
+    assert!(report.repositories.is_empty());
 }

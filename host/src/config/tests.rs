@@ -104,6 +104,138 @@ fn a_value_of_the_wrong_kind_is_named_with_what_to_write() {
 }
 
 #[test]
+fn a_repository_that_makes_no_sense_is_refused_with_the_reason() {
+    for (text, key, why) in [
+        ("name = \"a/b\"", "name", "no `/`"),
+        ("name = \"\"", "name", "1 to 256 bytes"),
+        (
+            "url = \"charts.example.com\"",
+            "url",
+            "is not a URL such as",
+        ),
+        (
+            "url = \"ftp://charts.example.com\"",
+            "url",
+            "is not a URL such as",
+        ),
+        (
+            "url = \"https://edge:s3cret@example.com\"",
+            "url",
+            "set `username` and `password_file`",
+        ),
+        ("url = \"oci://example.com/?a=b\"", "url", "has no query"),
+        ("url = \"https://example.com/#a\"", "url", "holds a `#`"),
+        (
+            "clusters = [\"prod\", \"nowhere\"]",
+            "clusters[1]",
+            "no cluster `nowhere`",
+        ),
+        (
+            "charts = [\"web-?\"]",
+            "charts[0]",
+            "`*` may stand for any text",
+        ),
+        ("username = \"edge\"", "username", "needs a password"),
+        ("password_file = \"p\"", "password_file", "needs `username`"),
+        ("password_env = \"P\"", "password_env", "needs `username`"),
+        (
+            "username = \"edge\"\npassword_file = \"p\"\npassword_env = \"P\"",
+            "password_file",
+            "and so is password_env",
+        ),
+        (
+            "token_file = \"t\"\ntoken_env = \"T\"",
+            "token_file",
+            "and so is token_env",
+        ),
+        (
+            "username = \"edge\"\npassword_file = \"p\"\ntoken_env = \"T\"",
+            "username",
+            "and so is a token",
+        ),
+        (
+            "username = \"a:b\"\npassword_file = \"p\"",
+            "username",
+            "no `:`",
+        ),
+        ("cert_file = \"c\"", "cert_file", "needs `key_file`"),
+        ("key_file = \"k\"", "key_file", "needs `cert_file`"),
+        (
+            "url = \"http://example.com\"\ncert_file = \"c\"\nkey_file = \"k\"",
+            "cert_file",
+            "in TLS only",
+        ),
+        ("plain_http = true", "plain_http", "`oci://` only"),
+        ("verify = true", "verify", "needs `keyring`"),
+        ("keyring = \"k\"", "keyring", "`verify = true`"),
+    ] {
+        let mut lines = vec!["[[cluster]]", "name = \"prod\"", "[[repository]]"];
+        lines.extend(text.lines());
+        for default in ["name = \"stable\"", "url = \"https://charts.example.com\""] {
+            let name = default.split(' ').next().unwrap_or_default();
+            if !text.lines().any(|line| line.starts_with(name)) {
+                lines.push(default);
+            }
+        }
+        let complaint = complaint(&lines.join("\n"));
+        assert!(
+            complaint.contains(&format!(": repository[0].{key}: ")),
+            "{complaint}"
+        );
+        assert!(complaint.contains(why), "{complaint}");
+        assert!(
+            !complaint.contains("s3cret") && !complaint.contains('\n'),
+            "{complaint}"
+        );
+    }
+}
+
+#[test]
+fn repositories_have_names_of_their_own_and_known_keys() {
+    let two = "[[repository]]\nname = \"a\"\nurl = \"https://a\"\n".repeat(2);
+    assert!(complaint(&two).starts_with("/etc/edge/edge.toml:5: repository[1].name: another"));
+    for (text, expected) in [
+        (
+            "[[repository]]\nname = \"a\"\nurl = \"https://a\"\npassword = \"s3cret\"",
+            "/etc/edge/edge.toml:4: repository[0].password: unknown field `password`",
+        ),
+        (
+            "[[repository]]\nname = \"a\"",
+            "/etc/edge/edge.toml:1: repository[0]: missing field `url`",
+        ),
+        (
+            "[[repository]]\nname = \"a\"\nurl = \"https://a\"\naddresses = [\"10.0.0.0/33\"]",
+            "/etc/edge/edge.toml:4: repository[0].addresses: invalid value: string \"10.0.0.0/33\", expected a network",
+        ),
+        (
+            "[charts]\nurls = [\"https://a/\", \"https://u:s3cret@a/\"]",
+            "/etc/edge/edge.toml:2: charts.urls[1]: holds a user or password",
+        ),
+        (
+            "[charts]\ntimeout = \"0s\"",
+            "/etc/edge/edge.toml:2: charts.timeout: must be longer than zero",
+        ),
+    ] {
+        let complaint = complaint(text);
+        assert!(complaint.starts_with(expected), "{complaint}");
+        assert!(!complaint.contains("s3cret"), "{complaint}");
+    }
+}
+
+#[test]
+fn the_files_of_a_repository_are_beside_the_configuration() {
+    let config = parse(
+        "[[repository]]\nname = \"a\"\nurl = \"https://a\"\nusername = \"u\"\npassword_file = \"p\"\n\
+         ca_file = \"/ca\"\naddresses = [\"10.0.0.1\", \"fd00::/8\"]",
+    )
+    .expect("valid");
+    let repository = &config.repositories[0];
+    assert_eq!(repository.password_file, Some("/etc/edge/p".into()));
+    assert_eq!(repository.ca_file, Some("/ca".into()));
+    assert_eq!(repository.addresses.len(), 2);
+}
+
+#[test]
 fn text_that_is_no_toml_is_named_with_its_line() {
     let complaint = complaint("listen = \"127.0.0.1:1\"\nregion = = \"eu\"\n");
     assert!(
@@ -248,6 +380,19 @@ fn the_documentation_shows_every_key() {
                 ..TillerConfig::default()
             }],
             ..ClusterConfig::default()
+        }],
+        repositories: vec![RepositoryConfig {
+            region: Some(String::new()),
+            username: Some(String::new()),
+            password_file: Some(PathBuf::new()),
+            password_env: Some(String::new()),
+            token_file: Some(PathBuf::new()),
+            token_env: Some(String::new()),
+            ca_file: Some(PathBuf::new()),
+            cert_file: Some(PathBuf::new()),
+            key_file: Some(PathBuf::new()),
+            keyring: Some(PathBuf::new()),
+            ..RepositoryConfig::default()
         }],
         ..Config::default()
     };

@@ -16,8 +16,9 @@ use tracing::{debug, warn};
 
 use super::answer::{self, Form};
 use super::{Body, Caller, Relay, RelayError};
-use crate::clusters::{Causes, Cluster, Outgoing, SendError, Tiller, Upstream};
+use crate::clusters::{Cluster, Outgoing, SendError, Tiller, Upstream};
 use crate::config::Transport;
+use crate::net::Causes;
 
 /// What native gRPC is called.
 const GRPC: &str = "application/grpc";

@@ -9,7 +9,8 @@ use grpc_web::DecodeError;
 use rest::problem::{Code, Outcome, Problem};
 use tiller_api::Method;
 
-use crate::clusters::{AccessError, Causes, CredentialsError, SendError};
+use crate::clusters::{AccessError, CredentialsError, SendError};
+use crate::net::Causes;
 
 /// Why a call was not relayed, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +100,9 @@ pub enum NotACall {
     /// Its path names none of Tiller's methods, or no cluster.
     #[error("its path is none of Tiller's methods in a cluster")]
     Path,
+    /// Its query holds what is not asked with, or a value that is none.
+    #[error("its query holds what such a question has not")]
+    Query,
     /// Its message is larger than Tiller takes.
     #[error("its message is larger than 20 MiB")]
     TooLarge,

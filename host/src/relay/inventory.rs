@@ -5,15 +5,13 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::join_all;
 use futures::stream;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response, Uri};
+use http::{Response, Uri};
 use rest::problem::{Code, Problem};
 use rest::relay::{Check, ClusterList, ClusterView, TillerView};
-use serde::Serialize;
 use tokio::time::Instant;
 
 use super::probe::{self, Spoken};
-use super::{Body, Caller, NotACall, Relay, RelayError, whole};
+use super::{Body, Caller, NotACall, Relay, RelayError, json};
 use crate::clusters::{Cluster, Tiller};
 use crate::config::Transport;
 
@@ -138,13 +136,4 @@ fn check(asked: Instant, found: Result<String, Problem>) -> Check {
             problem: Some(problem),
         },
     }
-}
-
-fn json(view: &impl Serialize) -> Response<Body> {
-    let text = serde_json::to_vec(view).expect("strings and numbers always serialise");
-    let mut response = Response::new(whole(text.into()));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

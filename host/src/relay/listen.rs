@@ -17,6 +17,7 @@ use super::{Body, Caller, NotACall, Relay, RelayError, Stats};
 use crate::clusters::{Clusters, ClustersError};
 use crate::config::{Config, Limits};
 use crate::ingress::{Handler, Ingress};
+use crate::repositories::{Repositories, RepositoriesError};
 use crate::shutdown::Shutdown;
 
 /// A relay that listens. Dropping it ends it at once.
@@ -73,7 +74,8 @@ pub async fn listen(
 pub async fn run(config: Config) -> Result<(), ListenError> {
     let mut shutdown = Shutdown::listen().map_err(ListenError::Signal)?;
     let clusters = Arc::new(Clusters::load(&config)?);
-    let relay = Arc::new(Relay::new(clusters, &config));
+    let repositories = Arc::new(Repositories::load(&config)?);
+    let relay = Arc::new(Relay::new(clusters, repositories, &config));
     let listener = listen(relay, config.relay.listen, &config.limits).await?;
     tracing::info!(addr = %listener.addr(), "the relay answers");
     shutdown.requested().await;
@@ -125,6 +127,9 @@ pub enum ListenError {
     /// Others could reach it.
     #[error("{0} is not a loopback address: whoever reaches the relay is lent its credentials")]
     NotLoopback(SocketAddr),
+    /// The repositories cannot be used.
+    #[error("the repositories cannot be loaded")]
+    Repositories(#[from] RepositoriesError),
     /// Signals cannot be waited for.
     #[error("cannot wait for signals")]
     Signal(#[source] io::Error),

@@ -7,6 +7,7 @@ mod credentials;
 pub(crate) mod inventory;
 mod listener;
 pub(crate) mod proxies;
+mod repositories;
 mod streams;
 
 use std::fs;
@@ -97,7 +98,8 @@ impl Rig {
 
     pub(crate) fn relay(&self) -> Relay {
         let clusters = Clusters::load(&self.config).unwrap();
-        Relay::new(Arc::new(clusters), &self.config)
+        let repositories = Repositories::load(&self.config).unwrap();
+        Relay::new(Arc::new(clusters), Arc::new(repositories), &self.config)
     }
 }
 

@@ -83,7 +83,12 @@ impl Authority {
 
     /// `certificate-authority-data`.
     pub(crate) fn data(&self) -> String {
-        BASE64_STANDARD.encode(self.issuer.pem())
+        BASE64_STANDARD.encode(self.pem())
+    }
+
+    /// Its own certificate.
+    pub(crate) fn pem(&self) -> String {
+        self.issuer.pem()
     }
 
     /// A certificate for `name`, and its key, as PEM.

@@ -274,7 +274,8 @@ async fn connections_are_closed_with_the_relay() {
     let server = ApiServer::start(|_| async { grpc_web(success(b"")) }).await;
     let rig = Rig::new(&server);
     let clusters = Arc::new(Clusters::load(&rig.config).unwrap());
-    let relay = Relay::new(Arc::clone(&clusters), &rig.config);
+    let repositories = Repositories::load(&rig.config).unwrap();
+    let relay = Relay::new(Arc::clone(&clusters), Arc::new(repositories), &rig.config);
     read(call(&relay, LIST).await).await;
     assert_eq!(clusters.connections(), 1);
     server.cut();
