@@ -4,6 +4,7 @@
 //! insists that every counter is back at zero: sandboxes, calls, connections, memory.
 
 mod bodies;
+mod charts;
 mod faults;
 mod guests;
 mod hazards;

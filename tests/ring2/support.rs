@@ -3,8 +3,10 @@
 pub(crate) mod answer;
 pub(crate) mod ask;
 pub(crate) mod charts;
+pub(crate) mod log;
 mod panics;
 pub(crate) mod releases;
+pub(crate) mod repositories;
 pub(crate) mod stage;
 
 use std::time::Duration;
@@ -14,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use self::answer::{Answer, Opened};
 pub(crate) use self::ask::{Ask, Protocol, delete, get, post, put};
-pub(crate) use self::stage::{Stage, Transport, stage};
+pub(crate) use self::stage::{Plan, Stage, Transport, stage};
 
 /// One of a cluster's hops.
 pub(crate) type Place = fn(&Faults) -> &Hop;

@@ -6,8 +6,10 @@
 //! that break something have them to themselves.
 
 mod access;
+mod charts;
 mod helm;
 mod hosts;
 mod interruptions;
 mod scenario;
 mod stage;
+mod stores;

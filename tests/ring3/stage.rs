@@ -189,7 +189,8 @@ async fn finish(test: impl Future<Output = Result<()>>) {
     }
 }
 
-fn configuration(contexts: &Path, more: &str) -> String {
+/// The configuration of an edge for the cluster as each of its users.
+pub(crate) fn configuration(contexts: &Path, more: &str) -> String {
     let manifest = root().join("spin.toml");
     let clusters = [User::Edge, User::EdgeByCertificate, User::Stranger]
         .map(cluster)

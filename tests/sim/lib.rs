@@ -6,9 +6,11 @@ pub mod cluster;
 pub mod components;
 pub mod faults;
 pub mod scenario;
+pub mod store;
 pub mod tiller;
 
 #[cfg(test)]
 mod caller;
 
 pub use cluster::{Cluster, Options, cluster};
+pub use store::{Store, store};

@@ -37,16 +37,19 @@ pub(crate) fn build() -> Result<Programs> {
 }
 
 impl Programs {
+    /// Gives a command the programs on the PATH.
+    pub(crate) fn on_path<'c>(&self, command: &'c mut Command) -> Result<&'c mut Command> {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = self.folders.iter().cloned().chain(env::split_paths(&path));
+        let path = env::join_paths(folders).context("the cache's path holds a colon")?;
+        Ok(command.env("PATH", path))
+    }
+
     /// Makes cargo run what it builds inside a network namespace that has
     /// loopback and the cluster's address and ends with the program, with the
     /// programs on the PATH.
     pub(crate) fn in_namespace<'c>(&self, cargo: &'c mut Command) -> Result<&'c mut Command> {
-        let path = env::var_os("PATH").unwrap_or_default();
-        let folders = self.folders.iter().cloned().chain(env::split_paths(&path));
-        let path = env::join_paths(folders).context("the cache's path holds a colon")?;
-        Ok(cargo
-            .args(["--config", "target.'cfg(unix)'.runner = 'netns'"])
-            .env("PATH", path))
+        self.on_path(cargo.args(["--config", "target.'cfg(unix)'.runner = 'netns'"]))
     }
 }
 
@@ -60,7 +63,7 @@ struct Module {
     version: Option<(&'static str, &'static [&'static str])>,
 }
 
-const MODULES: [Module; 3] = [
+const MODULES: [Module; 5] = [
     Module {
         folder: "netns",
         programs: &[("netns", ".")],
@@ -73,6 +76,11 @@ const MODULES: [Module; 3] = [
             ("tiller", "k8s.io/helm/cmd/tiller"),
         ],
         version: Some(("k8s.io/helm", &["k8s.io/helm/pkg/version.Version"])),
+    },
+    Module {
+        folder: "helm3",
+        programs: &[("helm3", "helm.sh/helm/v3/cmd/helm")],
+        version: None,
     },
     Module {
         folder: "kubernetes",
@@ -88,6 +96,14 @@ const MODULES: [Module; 3] = [
                 "k8s.io/client-go/pkg/version.gitVersion",
             ],
         )),
+    },
+    Module {
+        folder: "registry",
+        programs: &[(
+            "registry",
+            "github.com/distribution/distribution/v3/cmd/registry",
+        )],
+        version: None,
     },
 ];
 
@@ -189,8 +205,10 @@ mod tests {
     #[test]
     fn programs_are_told_the_version_their_module_has() {
         let flags = |module: &Module| link_flags(module, GO_MOD);
-        let [netns, helm, kubernetes] = &MODULES;
+        let [netns, helm, helm3, kubernetes, registry] = &MODULES;
         assert_eq!(flags(netns), "-s -w");
+        assert_eq!(flags(helm3), "-s -w");
+        assert_eq!(flags(registry), "-s -w");
         assert_eq!(
             flags(helm),
             "-s -w -X k8s.io/helm/pkg/version.Version=v2.17.0 -X k8s.io/helm/pkg/version.BuildMetadata="

@@ -114,6 +114,22 @@ fn real(parts: &mut Parts) {
     parts.run("charts against Helm", &[], || {
         run(cargo("test").args(["--package", "charts", "--", "--ignored"]))
     });
+    parts.run("signatures against Helm", &["real programs"], || {
+        let mut test = cargo("test");
+        test.args(["--package", "tiller-edge", "--lib"]);
+        test.args(["provenance::", "--", "--ignored", "--skip", "gnupg"]);
+        run(programs::build()?.on_path(&mut test)?)
+    });
+    let gnupg = "signatures against GnuPG";
+    if present("gpg") {
+        parts.run(gnupg, &[], || {
+            run(cargo("test")
+                .args(["--package", "tiller-edge", "--lib"])
+                .args(["gnupg", "--", "--ignored"]))
+        });
+    } else {
+        parts.skip(gnupg, "gpg is not installed");
+    }
     parts.run("ring 3", &["components", "real programs", "host"], || {
         let mut test = cargo("test");
         test.args(["--package", "tests", "--test", "ring3"]);

@@ -7,6 +7,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+/// Connects; an error unless somebody listens.
+pub(crate) async fn listens(address: &str) -> Result<()> {
+    let connected = timeout(Duration::from_secs(5), TcpStream::connect(address)).await;
+    connected
+        .with_context(|| format!("{address} does not answer"))?
+        .with_context(|| format!("nobody listens at {address}"))
+        .map(drop)
+}
+
 /// Asks for a path in plain text; an error unless the answer is 200.
 pub(crate) async fn ok(address: &str, path: &str) -> Result<()> {
     let ask = async {

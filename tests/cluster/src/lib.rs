@@ -20,10 +20,12 @@ mod kubernetes;
 mod objects;
 mod pki;
 mod process;
+mod registry;
 mod tiller;
 
 pub use cluster::Cluster;
 pub use edge::Edge;
 pub use kubernetes::User;
 pub use process::{Output, Process};
+pub use registry::{Asked, Chart, PASSWORD, Registry, Style, USER};
 pub use tiller::Tiller;

@@ -3,18 +3,13 @@
 //! One thread runs everything, so that its log is this test's alone.
 
 use std::fs;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use sim::apiserver::{Answer, User, When};
 use sim::cluster::EDGE_TOKEN;
-use tiller_edge::config::{LogConfig, LogFormat};
-use tiller_edge::log;
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::charts::{self, with};
+use crate::support::log::{Log, has_none_of};
 use crate::support::{Ask, Stage, Transport, delete, get, post, soon, stage};
 
 /// What a caller sends as its own.
@@ -23,46 +18,6 @@ const CALLERS: &str = "callers-s3cret";
 const VALUE: &str = "value-s3cret";
 /// What is in a query.
 const QUERY: &str = "query-s3cret";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Everything that the program would log at that level, from now on.
-    fn of(level: &str) -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let config = LogConfig {
-            format: LogFormat::Json,
-            level: level.to_owned(),
-        };
-        let subscriber = log::subscriber(&config, log.clone(), false).expect("a level");
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn text(&self) -> String {
-        let bytes = self.0.lock().expect("no panic");
-        String::from_utf8(bytes.clone()).expect("UTF-8")
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().expect("no panic").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 /// Everything that can go right or wrong with a call, and all that the caller gets of it.
 async fn everything(stage: &Stage) -> String {
@@ -121,15 +76,6 @@ async fn answers(stage: &Stage, asks: impl IntoIterator<Item = Ask>) -> String {
         said += &format!("{:?} {body}\n", answer.headers);
     }
     said
-}
-
-#[track_caller]
-fn has_none_of(text: &str, secrets: &[&str]) {
-    for secret in secrets {
-        if let Some(line) = text.lines().find(|line| line.contains(secret)) {
-            panic!("{secret} is in: {line}");
-        }
-    }
 }
 
 #[tokio::test]

@@ -9,7 +9,10 @@ use sim::cluster::EDGE_TOKEN;
 use sim::components::component;
 use sim::{Cluster, Options, cluster};
 use tempfile::TempDir;
-use tiller_edge::config::{self, ClusterConfig, Config, CredentialSource, Limits, TillerConfig};
+use tiller_edge::config::{
+    self, ChartsConfig, ClusterConfig, Config, CredentialSource, Limits, RepositoryConfig,
+    TillerConfig,
+};
 use tiller_edge::edge::Edge;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -48,6 +51,10 @@ pub(crate) struct Plan {
     limits: Limits,
     credentials: CredentialSource,
     token_file: bool,
+    twin: bool,
+    region: Option<String>,
+    charts: ChartsConfig,
+    repositories: Vec<RepositoryConfig>,
 }
 
 /// An empty cluster and an edge with patience for what tests do, not more.
@@ -62,6 +69,10 @@ pub(crate) fn stage() -> Plan {
         },
         credentials: CredentialSource::default(),
         token_file: false,
+        twin: false,
+        region: None,
+        charts: ChartsConfig::default(),
+        repositories: Vec::new(),
     }
 }
 
@@ -81,6 +92,30 @@ impl Plan {
     /// With the token in [`Stage::token_file`].
     pub(crate) fn token_file(mut self) -> Self {
         self.token_file = true;
+        self
+    }
+
+    /// With the cluster a second time, as `twin`.
+    pub(crate) fn twin(mut self) -> Self {
+        self.twin = true;
+        self
+    }
+
+    /// With an edge of that region.
+    pub(crate) fn region(mut self, region: &str) -> Self {
+        self.region = Some(region.to_owned());
+        self
+    }
+
+    /// With other limits of what is fetched.
+    pub(crate) fn charts(mut self, change: impl FnOnce(&mut ChartsConfig)) -> Self {
+        change(&mut self.charts);
+        self
+    }
+
+    /// With this repository too.
+    pub(crate) fn repository(mut self, repository: RepositoryConfig) -> Self {
+        self.repositories.push(repository);
         self
     }
 
@@ -129,19 +164,28 @@ impl Plan {
             transport: config::Transport::Grpc,
             ..TillerConfig::default()
         };
+        let once = ClusterConfig {
+            name: cluster.name().to_owned(),
+            kubeconfig: Some(home.join("kubeconfig")),
+            credentials: self.credentials,
+            tillers: vec![TillerConfig::default(), native],
+            ..ClusterConfig::default()
+        };
+        let again = self.twin.then(|| ClusterConfig {
+            name: "twin".to_owned(),
+            context: Some(cluster.name().to_owned()),
+            ..once.clone()
+        });
         Config {
             listen: "127.0.0.1:0".parse().expect("an address"),
             manifest: home.join("spin.toml"),
             // One for all tests of this build.
             cache_dir: Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("ring2")),
             limits: self.limits,
-            clusters: vec![ClusterConfig {
-                name: cluster.name().to_owned(),
-                kubeconfig: Some(home.join("kubeconfig")),
-                credentials: self.credentials,
-                tillers: vec![TillerConfig::default(), native],
-                ..ClusterConfig::default()
-            }],
+            region: self.region,
+            charts: self.charts,
+            repositories: self.repositories,
+            clusters: [once].into_iter().chain(again).collect(),
             ..Config::default()
         }
     }

@@ -23,6 +23,9 @@ pub(super) fn coalesced(chart: &Chart, config: Option<&Config>) -> Result<Value,
             let reason = yaml::failure(&source);
             format!("Error: Reading chart '{chart}' default values: {reason}").into()
         }
+        ValuesError::Globals(_) => {
+            Fault::Crash("a sub-chart with sub-charts has a `global` that is no map for values")
+        }
         other => other.to_string().into(),
     })
 }
