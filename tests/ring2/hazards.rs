@@ -113,6 +113,34 @@ async fn p3_p4_a_chart_without_metadata_never_reaches_tiller() {
 
 /// P5 and P6 cannot be prevented from here. Whatever ends Tiller costs that one call, is not tried again, and is told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn p7_globals_that_are_no_map_never_reach_tiller() {
+    let stage = stage()
+        .cluster(|cluster| cluster.with_release("web"))
+        .start()
+        .await;
+    let nested = charts::pack(&[
+        ("web/Chart.yaml", b"name: web"),
+        ("web/charts/sub/Chart.yaml", b"name: sub"),
+        ("web/charts/sub/charts/deep/Chart.yaml", b"name: deep"),
+    ]);
+    for more in [
+        json!({"values": {"sub": {"global": 5}}}),
+        json!({"set": "sub.global=null"}),
+        json!({"values_files": ["sub: {global: []}"], "dry_run": true}),
+    ] {
+        let body = with(json!({"chart": charts::field(&nested)}), more);
+        let answer = stage.install(Transport::GrpcWeb, "new", body.clone()).await;
+        answer.refused(Code::InvalidValues, Outcome::NotApplied);
+        let answer = stage.upgrade(Transport::GrpcWeb, "web", body).await;
+        answer.refused(Code::InvalidValues, Outcome::NotApplied);
+    }
+    let calls = stage.cluster.tiller().calls();
+    let mut mutations = calls.iter().filter_map(|call| call.method());
+    assert!(!mutations.any(Method::is_mutation));
+    stage.end_alive().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn p6_a_list_that_ends_tiller_says_so() {
     for transport in Transport::BOTH {
         let stage = stage().start().await;
