@@ -1,7 +1,7 @@
 //! The log: one line a request and what an operator must know, on standard error.
 //!
-//! Libraries that print whole HTTP headers at their finest levels are held at `info`, whatever level is asked for: a
-//! header may be somebody's credential.
+//! Libraries that print whole HTTP headers or URLs at their finest levels are held at `info`, whatever level is asked
+//! for: a header or a query may be somebody's credential.
 
 use std::io::{self, IsTerminal};
 
@@ -14,8 +14,16 @@ use tracing_subscriber::{Registry, fmt};
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Crates that log headers or frames.
-const TALKATIVE: [&str; 5] = ["h2", "hyper", "hyper_util", "kube_client", "rustls"];
+/// Crates that log headers, frames or URLs.
+const TALKATIVE: [&str; 7] = [
+    "h2",
+    "hyper",
+    "hyper_util",
+    "kube_client",
+    "rustls",
+    "wasmtime_wasi",
+    "wasmtime_wasi_http",
+];
 
 /// Why nothing can be logged.
 #[derive(Debug, thiserror::Error)]
