@@ -49,12 +49,16 @@ pub(crate) enum RepositoryError {
     #[error("the cursor is not one that this edge gave")]
     Cursor,
     /// The archive is another than its index says.
-    #[error("the archive of \"{chart}\" is not what the index of repository \"{repository}\" says")]
+    #[error(
+        "the archive of \"{chart}\" is {found}, and the index of repository \"{repository}\" says otherwise"
+    )]
     Digest {
         /// The repository.
         repository: String,
         /// The chart.
         chart: String,
+        /// The archive's digest.
+        found: String,
     },
     /// There is no answer.
     #[error("Failed to fetch {url}")]

@@ -233,6 +233,7 @@ impl Repository {
             return Err(RepositoryError::Digest {
                 repository: self.view.name.clone(),
                 chart: chart.to_owned(),
+                found: digest,
             });
         }
         let provenance = match &self.keyring {

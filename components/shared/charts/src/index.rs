@@ -5,7 +5,7 @@
 //!
 //! Indexes have tens of megabytes and are asked far more often than they change. So reading goes through the text once,
 //! without a tree of it, and leaves something smaller than the text in which a chart's versions are parsed and sorted.
-//! After that a lookup allocates nothing, and a search nothing that grows with the index.
+//! After that neither a lookup nor a search allocates anything that grows with the index.
 
 mod address;
 mod error;

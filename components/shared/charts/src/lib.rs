@@ -1,4 +1,5 @@
-//! Helm 2 charts: from archives to `hapi.chart.Chart` and back, and what their YAML means.
+//! What the Helm 2 client does before it calls Tiller: charts from archives and back, their requirements, the values they
+//! get, the indexes they are found in and the versions that are chosen.
 //!
 //! An archive comes from anywhere, so reading one is bounded everywhere: [`load`] unpacks while it counts
 //! and stops at the first of its [`Limits`] that is passed. What it accepts, and the words it refuses with,

@@ -120,7 +120,7 @@ impl Document {
             Ok(())
         })?;
         let records = self.records.get_mut(first..).unwrap_or_default();
-        // Of equal ones the first stays the first. No version is less than any.
+        // Of equal ones the first stays the first. What is no version is less than any.
         records.sort_by(|one, other| other.parsed.cmp(&one.parsed));
         let small = |number: usize| {
             u32::try_from(number).map_err(|_| IndexError::limit("versions", u32::MAX as usize))
