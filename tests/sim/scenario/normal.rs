@@ -17,13 +17,15 @@ const HEADERS: [&str; 5] = [
     "retry-after",
 ];
 
-static PATTERNS: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
+static PATTERNS: LazyLock<[(Regex, &str); 6]> = LazyLock::new(|| {
     [
         (r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z", "<time>"),
         // Ages and service addresses in Tiller's tables.
         (r"(?m) +\d+[smh](\d+s)?$", "   <age>"),
         (r"\b10\.0\.0\.\d+\b", "<address>"),
         (r"\b\d+\.\d+\.\d+\.\d+:\d+\b", "<address>"),
+        // Archives are packed anew in every run.
+        (r"\bsha256:[0-9a-f]{64}\b", "<digest>"),
         (r"\bv1\.\d+\.\d+(\+[\w.]+)?", "<kubernetes>"),
     ]
     .map(|(pattern, replacement)| (Regex::new(pattern).expect("a constant"), replacement))
