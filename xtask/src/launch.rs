@@ -1,4 +1,4 @@
-//! What the repository's own programs show: the demo and the two clusters.
+//! What the repository's own programs show: the benchmarks, the demo and the two clusters.
 //!
 //! The programs belong to the `tests` crate, which has HTTP and TLS; here they
 //! are only built, put into their namespace and started.
@@ -15,6 +15,11 @@ use crate::{programs, wasm};
 /// Builds `tiller-edge`.
 pub(crate) fn build_host() -> Result<()> {
     run(cargo("build").args(["--package", "tiller-edge"]))
+}
+
+/// `cargo xtask bench`.
+pub(crate) fn bench() -> Result<()> {
+    run(cargo("bench").args(["--package", "charts", "--bench", "index"]))
 }
 
 /// `cargo xtask demo`.

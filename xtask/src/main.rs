@@ -19,6 +19,7 @@ use crate::suite::Ring;
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
+        Task::Bench => launch::bench(),
         Task::Cluster { command } => launch::cluster(&command),
         Task::Demo { real, exit } => launch::demo(real, exit),
         Task::Sim { arguments } => launch::sim(&arguments),
@@ -44,6 +45,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Run the benchmarks: what things cost, as ratios to what they save
+    Bench,
     /// Start a real cluster (etcd, kube-apiserver, Tiller, bridge) to play with
     ///
     /// It lives in a network namespace of its own and ends with the command,

@@ -1,4 +1,4 @@
-//! What a large index costs once, and what it costs then: `cargo bench -p charts --bench index`.
+//! What a large index costs once, and what it costs then: `cargo xtask bench`.
 //!
 //! Times depend on the machine; the ratios of lookups and searches to the reading they replace do not much.
 
