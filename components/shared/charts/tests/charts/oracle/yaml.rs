@@ -17,14 +17,7 @@ use crate::support::chain;
 #[ignore = "needs Go; run with --ignored"]
 fn yaml_is_read_as_go_yaml_reads_it() {
     let texts = many(10_000, document());
-    let questions = texts
-        .iter()
-        .map(|text| json!({ "ask": "yaml", "yaml": text }));
-    compare(questions, &texts, |text| {
-        yaml::parse(text, &yaml::Limits::default())
-            .map(|value| json!({ "json": floats(value) }))
-            .map_err(|error| chain(&error))
-    });
+    read_alike(&texts);
 }
 
 #[test]
@@ -34,14 +27,7 @@ fn scalars_are_read_as_go_yaml_reads_them() {
         20_000,
         prop_oneof![scalar(), number()].prop_map(|s| format!("- {s}\n")),
     );
-    let questions = texts
-        .iter()
-        .map(|text| json!({ "ask": "yaml", "yaml": text }));
-    compare(questions, &texts, |text| {
-        yaml::parse(text, &yaml::Limits::default())
-            .map(|value| json!({ "json": floats(value) }))
-            .map_err(|error| chain(&error))
-    });
+    read_alike(&texts);
 }
 
 #[test]
@@ -54,14 +40,7 @@ fn numbers_that_are_keys_are_printed_as_go_prints_them() {
             .prop_filter("a number", |float| float.is_finite())
             .prop_map(|float| format!("{float:?}: 1\n")),
     );
-    let questions = texts
-        .iter()
-        .map(|text| json!({ "ask": "yaml", "yaml": text }));
-    compare(questions, &texts, |text| {
-        yaml::parse(text, &yaml::Limits::default())
-            .map(|value| json!({ "json": floats(value) }))
-            .map_err(|error| chain(&error))
-    });
+    read_alike(&texts);
 }
 
 #[test]
@@ -144,4 +123,15 @@ fn has_separators(value: &Value) -> bool {
         Value::String(text) => has(text),
         Value::Bool(_) | Value::Null | Value::Number(_) => false,
     }
+}
+
+fn read_alike(texts: &[String]) {
+    let questions = texts
+        .iter()
+        .map(|text| json!({ "ask": "yaml", "yaml": text }));
+    compare(questions, texts, |text| {
+        yaml::parse(text, &yaml::Limits::default())
+            .map(|value| json!({ "json": floats(value) }))
+            .map_err(|error| chain(&error))
+    });
 }
