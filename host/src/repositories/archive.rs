@@ -1,6 +1,5 @@
 //! Archives, and what must be true of one before a byte of it leaves here.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -118,10 +117,7 @@ pub(super) async fn digest(archive: &Bytes) -> Result<String, RepositoryError> {
     let digest = spawn_blocking(move || Sha256::digest(&archive))
         .await
         .map_err(|_| RepositoryError::Internal)?;
-    Ok(digest.iter().fold("sha256:".to_owned(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes all");
-        text
-    }))
+    Ok(format!("sha256:{digest:x}"))
 }
 
 /// A digest of an index as [`digest`] spells it: there the prefix may be missing, and the case is of no importance.
