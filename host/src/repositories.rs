@@ -2,18 +2,14 @@
 //!
 //! Only this part of the edge reaches out for charts. What comes back is either verified as far as its source allows
 //! (the digest of an index, the signature that a repository must have) or it does not come back at all; unpacking it is
-//! for the sandbox. Whatever a repository says may be hostile: where it leads is decided by `address`, what it is shown by
-//! `fetch`, how much of it is held by `memory`.
+//! for the sandbox. Whatever a repository says may be hostile: where it leads is decided by `net::address`, what it is
+//! shown by `net::fetch`, how much of it is held by `memory`.
 //!
 //! Loading reaches nothing: an edge starts while its repositories are down.
 
-mod address;
 mod archive;
-mod credentials;
-mod dial;
 mod direct;
 mod error;
-mod fetch;
 mod index;
 mod memory;
 mod oci;
@@ -27,7 +23,6 @@ use rest::repositories::{ChartList, ChartView, RepositoryList, RepositoryView};
 
 pub(crate) use self::archive::Archive;
 use self::archive::Shared;
-pub use self::credentials::CredentialsError;
 use self::direct::Direct;
 pub(crate) use self::error::RepositoryError;
 use self::index::Indexes;
@@ -35,6 +30,7 @@ use self::memory::Memory;
 pub use self::provenance::KeyringError;
 use self::repository::Repository;
 use crate::config::{ChartUrl, Config, RepositoryConfig};
+pub use crate::net::CredentialsError;
 
 /// The chart repositories of this edge, by name, and the URLs that charts may be taken from.
 pub struct Repositories {

@@ -1,4 +1,4 @@
-//! The TLS side of a connection: whom to trust and, with a client certificate, who the edge is.
+//! The TLS side of a connection: whom to trust and, with a certificate, who the edge is.
 //!
 //! Certificates and keys in files are rotated under a running edge (kubelet, cert-manager, `aws-iam-authenticator`), so
 //! what was read is compared with what is there now and a changed file means a new TLS configuration and new
@@ -37,10 +37,7 @@ impl TlsSource {
             None => None,
         };
         let identity = match &self.identity {
-            Some(source) => Some(Arc::new(Identity {
-                certificate: source.certificate.load().await?,
-                key: source.key.load().await?,
-            })),
+            Some(source) => Some(Arc::new(source.load().await?)),
             None => None,
         };
         Ok(TlsMaterial {
@@ -98,6 +95,16 @@ pub(crate) struct IdentitySource {
     pub(crate) key: Pem,
 }
 
+impl IdentitySource {
+    /// Reads both.
+    pub(crate) async fn load(&self) -> Result<Identity, TlsError> {
+        Ok(Identity {
+            certificate: self.certificate.load().await?,
+            key: self.key.load().await?,
+        })
+    }
+}
+
 /// PEM text and where it comes from. Certificates are no secret but keys are, so all of it is handled as one.
 #[derive(Clone, Debug)]
 pub(crate) enum Pem {
@@ -144,7 +151,7 @@ impl PartialEq for TlsMaterial {
     }
 }
 
-/// A client certificate with its key.
+/// A certificate with its key.
 #[derive(Debug)]
 pub(crate) struct Identity {
     certificate: PemText,
@@ -159,7 +166,8 @@ impl Identity {
         }
     }
 
-    fn parse(&self) -> Result<CertifiedKey, TlsError> {
+    /// Both as rustls uses them, if they fit each other.
+    pub(crate) fn parse(&self) -> Result<CertifiedKey, TlsError> {
         let chain =
             certificates(self.certificate.expose_secret()).map_err(TlsError::Certificate)?;
         let key = PrivateKeyDer::from_pem_slice(self.key.expose_secret()).map_err(TlsError::Key)?;
@@ -174,7 +182,8 @@ impl PartialEq for Identity {
     }
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
+/// All certificates of `pem`; one without any is an error.
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, pem::Error> {
     let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>()?;
     if chain.is_empty() {
         return Err(pem::Error::NoItemsFound);
@@ -189,13 +198,13 @@ pub enum TlsError {
     #[error("the certificate authority is not a PEM certificate")]
     Authorities(#[source] pem::Error),
     /// The certificate (`client-certificate(-data)`, `cert_file`, or the one of an exec plugin) is not PEM.
-    #[error("the client certificate is not a PEM certificate")]
+    #[error("the certificate is not a PEM certificate")]
     Certificate(#[source] pem::Error),
     /// The key (`client-key(-data)`, `key_file`, or the one of an exec plugin) is not a PEM key.
-    #[error("the client key is not a PEM private key")]
+    #[error("the key is not a PEM private key")]
     Key(#[source] pem::Error),
     /// The certificate and the key do not belong together, or are of a kind that is not supported.
-    #[error("the client certificate and key cannot be used together")]
+    #[error("the certificate and key cannot be used together")]
     Pair(#[source] rustls::Error),
     /// A file is missing or may not be read.
     #[error("cannot read {path}", path = path.display())]

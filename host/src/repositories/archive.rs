@@ -13,12 +13,12 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::error::RepositoryError;
-use super::fetch::{Authorization, Fetched, Fetcher, Get};
 use super::index::Indexes;
 use super::memory::{Memory, Place};
 use super::oci::Pull;
 use super::provenance::{Keyring, PROVENANCE};
 use crate::config::ChartsConfig;
+use crate::net::fetch::{Authorization, Fetched, Fetcher, Get};
 
 /// An archive that may be installed.
 #[derive(Debug)]

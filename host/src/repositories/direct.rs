@@ -6,12 +6,12 @@
 use rest::repositories::Source;
 use url::Url;
 
-use super::address::Origin;
 use super::archive::{self, Archive, Shared};
 use super::error::RepositoryError;
-use super::fetch::{Access, Fetcher};
 use super::oci::{Reference, Registry};
 use crate::config::{ChartUrl, ChartsConfig, Network, Prefix, Scheme};
+use crate::net::address::Origin;
+use crate::net::fetch::{Access, Fetcher};
 
 /// Fetches charts by their URL.
 pub(super) struct Direct {

@@ -11,14 +11,14 @@ use charts::version::ConstraintError;
 use http::StatusCode;
 use rest::problem::{Code, Problem};
 
-use super::address::Class;
-use super::credentials::CredentialsError;
-use super::fetch::FetchError;
 use super::index::IndexFailure;
 use super::memory::Full;
 use super::oci::OciError;
 use super::provenance::ProvenanceError;
 use crate::net::Causes;
+use crate::net::CredentialsError;
+use crate::net::address::Class;
+use crate::net::fetch::FetchError;
 
 /// Why there is no chart, or no list of charts.
 #[derive(Debug, thiserror::Error)]

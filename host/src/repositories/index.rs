@@ -22,10 +22,10 @@ use tokio::time::Instant;
 use tracing::warn;
 use url::Url;
 
-use super::fetch::{Authorization, FetchError, Fetcher, Get};
 use super::memory::{Full, Memory, Place};
 use crate::config::ChartsConfig;
 use crate::net::Causes;
+use crate::net::fetch::{Authorization, FetchError, Fetcher, Get};
 
 /// How many times `charts.fresh` an index may be used after its repository last said that it is good.
 const STALE: u32 = 10;

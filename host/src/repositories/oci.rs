@@ -29,7 +29,7 @@ use self::manifest::{ACCEPT, Chart, Content, MANIFEST, Manifest};
 pub(crate) use self::reference::Reference;
 use self::reference::{Digest, Mark, Name, Tag};
 use self::session::{Question, Session};
-use super::fetch::{FetchError, Fetched, Fetcher};
+use crate::net::fetch::{FetchError, Fetched, Fetcher};
 
 const DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 

@@ -7,17 +7,17 @@ use rest::repositories::{ChartList, ChartView, RepositoryView, Source};
 use tokio::task::spawn_blocking;
 use url::Url;
 
-use super::address::Origin;
 use super::archive::{self, Archive, Shared};
-use super::credentials::Credentials;
 use super::error::RepositoryError;
-use super::fetch::{Access, Fetcher};
 use super::index::Feed;
 use super::oci::{OciError, Registry};
 use super::provenance::Keyring;
 use super::{Page, RepositoriesError};
 use crate::config::{ChartUrl, Network, RepositoryConfig, Scheme, matches};
-use crate::net::Proxies;
+use crate::net::address::Origin;
+use crate::net::credentials::{Credentials, Secret};
+use crate::net::fetch::{Access, Fetcher};
+use crate::net::{CredentialsError, Proxies};
 
 /// One repository.
 pub(super) struct Repository {
@@ -41,11 +41,10 @@ impl Repository {
             .url
             .parse()
             .map_err(|why| RepositoriesError::Url { name: name(), why })?;
-        let credentials =
-            Credentials::load(config).map_err(|source| RepositoriesError::Credentials {
-                name: name(),
-                source,
-            })?;
+        let credentials = credentials(config).map_err(|source| RepositoriesError::Credentials {
+            name: name(),
+            source,
+        })?;
         let keyring = match &config.keyring {
             Some(path) if config.verify => {
                 let keyring = Keyring::load(path).map_err(|source| RepositoriesError::Keyring {
@@ -385,6 +384,20 @@ impl Repository {
 
 fn admits(view: &RepositoryView, chart: &str) -> bool {
     view.charts.is_empty() || view.charts.iter().any(|pattern| matches(pattern, chart))
+}
+
+/// What the repository is shown.
+fn credentials(config: &RepositoryConfig) -> Result<Credentials, CredentialsError> {
+    let password = Secret::load(&config.password_file, &config.password_env)?;
+    let token = Secret::load(&config.token_file, &config.token_env)?;
+    Ok(match (&config.username, password, token) {
+        (Some(username), Some(password), _) => Credentials::Basic {
+            username: username.clone(),
+            password,
+        },
+        (_, _, Some(token)) => Credentials::Bearer(token),
+        _ => Credentials::Anonymous,
+    })
 }
 
 fn view(config: &RepositoryConfig, location: &ChartUrl) -> RepositoryView {

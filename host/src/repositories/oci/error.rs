@@ -1,9 +1,8 @@
 //! What can go wrong between here and a registry.
 
+use crate::net::fetch::FetchError;
 use charts::version::ConstraintError;
 use http::StatusCode;
-
-use super::super::fetch::FetchError;
 
 /// Why a registry gave no chart, or no list. No text here holds what a registry sent.
 #[derive(Debug, thiserror::Error)]

@@ -4,11 +4,11 @@ use http::StatusCode;
 use tokio::time::Instant;
 use url::Url;
 
-use super::super::address::Origin;
-use super::super::fetch::{Authorization, Fetched, Fetcher, Get};
 use super::OciError;
 use super::challenge::Challenge;
 use super::token::Tokens;
+use crate::net::address::Origin;
+use crate::net::fetch::{Authorization, Fetched, Fetcher, Get};
 
 /// The ways to a registry, and the tokens it has been shown.
 pub(super) struct Session {

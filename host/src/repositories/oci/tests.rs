@@ -189,7 +189,7 @@ fn a_path_that_no_registry_has_is_none() {
         "https://example.com/a//b",
     ] {
         let base = Url::parse(base).unwrap();
-        let fetcher = Fetcher::new(crate::repositories::fetch::Access::to(None));
+        let fetcher = Fetcher::new(crate::net::fetch::Access::to(None));
         assert!(Registry::new(fetcher, &base).is_none(), "{base}");
     }
 }

@@ -15,10 +15,10 @@ use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
-use super::super::address::Origin;
-use super::super::fetch::{Authorization, Fetcher, Get};
 use super::OciError;
 use super::challenge::Challenge;
+use crate::net::address::Origin;
+use crate::net::fetch::{Authorization, Fetcher, Get};
 
 /// How many tokens are kept.
 const HELD: usize = 64;

@@ -10,11 +10,11 @@ use secrecy::SecretString;
 use tokio::time::Instant;
 use url::Url;
 
-use super::super::address::Origin;
-use super::super::credentials::{Credentials, Secret};
-use super::super::fetch::{Access, Authorization, FetchError, Fetched, Fetcher, Get};
 use super::store::at_once;
 use super::*;
+use crate::net::address::Origin;
+use crate::net::credentials::{Credentials, Secret};
+use crate::net::fetch::{Access, Authorization, FetchError, Fetched, Fetcher, Get};
 use crate::net::{Causes, Proxies};
 use crate::relay::tests::apiserver::Authority;
 use crate::relay::tests::proxies::Proxy;

@@ -7,7 +7,7 @@ use http::header::LINK;
 use super::super::paging::{FIRST, PAGES};
 use super::registry::{json_of, ok, redirect, status};
 use super::*;
-use crate::repositories::fetch::Access;
+use crate::net::fetch::Access;
 
 /// What becomes of a pull when `answer` answers in place of a registry that is all right.
 async fn pull_with(

@@ -22,9 +22,9 @@ use url::Url;
 
 use super::super::reference::Digest;
 use super::super::{DIGEST, Pull, Registry};
-use crate::repositories::address::Origin;
-use crate::repositories::credentials::{Credentials, Secret};
-use crate::repositories::fetch::{Access, Fetcher};
+use crate::net::address::Origin;
+use crate::net::credentials::{Credentials, Secret};
+use crate::net::fetch::{Access, Fetcher};
 
 pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";

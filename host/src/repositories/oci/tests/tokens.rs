@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::registry::{challenge, json_of, login, ok, redirect, status};
 use super::*;
-use crate::repositories::credentials::{Credentials, Secret};
-use crate::repositories::fetch::Access;
+use crate::net::credentials::{Credentials, Secret};
+use crate::net::fetch::Access;
 
 fn guarded(password: &'static str) -> Store {
     let mut store = Store::with(&["1.0.0", "1.1.0"]);

@@ -1,4 +1,4 @@
-//! Opening a connection to where a chart is, if that may be.
+//! Opening a connection to where something is fetched from, if that may be.
 //!
 //! The name is resolved here, once; every address it has is judged, and those that pass are dialled and no others. A
 //! second look at the name, as between a check and a library's own connect, could give another answer.
@@ -25,7 +25,7 @@ use tower::{Service, service_fn};
 use url::{Host, Url};
 
 use super::address::{Class, Origin, Reach};
-use crate::net::{BoxError, Counted, Gauge, Proxies, Transport, tuned};
+use super::{BoxError, Counted, Gauge, Proxies, Transport, tuned};
 
 /// How long a name, TCP and a proxy may take together.
 const PATIENCE: Duration = Duration::from_secs(10);

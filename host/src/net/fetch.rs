@@ -1,4 +1,4 @@
-//! One GET to a chart repository, a registry or wherever they lead.
+//! One GET to a chart repository, a registry, an identity provider or wherever they lead.
 //!
 //! What comes from there decides what is asked next (an index holds URLs, a registry names a token service, every
 //! server may redirect), so nothing it says is trusted with more than it needs: redirects are followed here, by hand,
@@ -35,7 +35,7 @@ pub(crate) use self::error::FetchError;
 use super::address::{Origin, Reach};
 use super::credentials::{self, Credentials};
 use super::dial::Dial;
-use crate::net::{Causes, Gauge, IdentitySource, Pem, Proxies, TlsMaterial, TlsSource};
+use super::{Causes, Gauge, IdentitySource, Pem, Proxies, TlsMaterial, TlsSource};
 
 /// What this edge calls itself.
 const AGENT: HeaderValue =
@@ -55,7 +55,7 @@ const IDLE: Duration = Duration::from_secs(50);
 
 type HttpClient = Client<HttpsConnector<Dial>, Empty<Bytes>>;
 
-/// How a repository is reached.
+/// How a host is reached.
 #[derive(Debug)]
 pub(crate) struct Access {
     /// Where its credentials go and nowhere else; none: there is no such place.
@@ -89,7 +89,7 @@ impl Access {
     }
 }
 
-/// Fetches for one repository.
+/// Fetches for one repository or provider.
 pub(crate) struct Fetcher {
     origin: Option<Origin>,
     reach: Arc<Reach>,

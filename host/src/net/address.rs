@@ -1,11 +1,11 @@
-//! Which addresses the edge dials for a chart.
+//! Which addresses the edge dials for what it fetches.
 //!
 //! The edge stands where its callers may not: beside the cloud's metadata service, inside private networks, on its own
 //! loopback. A URL that a caller names, that an index holds or that a redirect leads to must not become a way there. So
 //! the address itself is judged, not the name: what the resolver gave is checked and exactly that is dialled. Forms that
 //! carry an IPv4 address inside an IPv6 one are judged by what they carry.
 //!
-//! Only addresses of the public Internet pass. A repository's own origin may stand in a private network or on loopback,
+//! Only addresses of the public Internet pass. The origin of a configured URL may stand in a private network or on loopback,
 //! since the operator wrote it down; everything else needs a network in `addresses`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

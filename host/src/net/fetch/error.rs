@@ -6,11 +6,10 @@ use hyper_util::client::legacy::Error as ClientError;
 use tracing::warn;
 use url::Url;
 
-use super::super::address::Class;
-use super::super::credentials::CredentialsError;
-use super::super::dial::Refused;
 use super::REDIRECTS;
-use crate::net::{BoxError, ProxyError, TlsError};
+use crate::net::address::Class;
+use crate::net::dial::Refused;
+use crate::net::{BoxError, CredentialsError, ProxyError, TlsError};
 
 /// Why there is nothing to take. No text here holds more of a URL than its host.
 #[derive(Debug, thiserror::Error)]

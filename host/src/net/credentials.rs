@@ -1,4 +1,4 @@
-//! The credentials of a repository: a login, a token, none.
+//! What a host that something is fetched from is shown: a login, a token, nothing.
 //!
 //! Files are read when their content is sent, so that a rotated password needs no restart; environment variables cannot
 //! change and are read at the start. Nothing here shows a secret in `Debug`.
@@ -12,9 +12,7 @@ use base64::prelude::BASE64_STANDARD;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::config::RepositoryConfig;
-
-/// What a repository is shown.
+/// What a host is shown.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Credentials {
     /// Nothing.
@@ -32,21 +30,7 @@ pub(crate) enum Credentials {
 }
 
 impl Credentials {
-    /// Those of `config`.
-    pub(super) fn load(config: &RepositoryConfig) -> Result<Self, CredentialsError> {
-        let password = Secret::load(&config.password_file, &config.password_env)?;
-        let token = Secret::load(&config.token_file, &config.token_env)?;
-        Ok(match (&config.username, password, token) {
-            (Some(username), Some(password), _) => Self::Basic {
-                username: username.clone(),
-                password,
-            },
-            (_, _, Some(token)) => Self::Bearer(token),
-            _ => Self::Anonymous,
-        })
-    }
-
-    /// The value of `Authorization` for the repository itself.
+    /// The value of `Authorization` for the host itself.
     pub(super) async fn header(&self) -> Result<Option<HeaderValue>, CredentialsError> {
         match self {
             Self::Anonymous => Ok(None),
@@ -92,7 +76,8 @@ pub(crate) enum Secret {
 }
 
 impl Secret {
-    fn load(
+    /// The one in `file`, or in the environment's `variable`.
+    pub(crate) fn load(
         file: &Option<PathBuf>,
         variable: &Option<String>,
     ) -> Result<Option<Self>, CredentialsError> {
