@@ -1,8 +1,9 @@
 //! Tiller 2.17's gRPC API: messages, method table, field availability, light views.
 //!
 //! The messages are generated from the `.proto` files beside this crate. [`light`] decodes the same
-//! bytes without the parts that a list never shows; [`Method`] says what each call is and whether it
-//! changes anything; [`version`] says what an older Tiller does not know.
+//! bytes without the parts that a list never shows, [`request`] those that say what a call asks for;
+//! [`withheld`] leaves out of a release what shows its values; [`Method`] says what each call is and
+//! whether it changes anything; [`version`] says what an older Tiller does not know.
 //!
 //! Tiller drops fields it does not know in silence, so a caller who wants to be told must ask
 //! [`version::lacks`] first.
@@ -10,7 +11,10 @@
 pub mod hapi;
 pub mod light;
 pub mod method;
+pub mod request;
 pub mod version;
+pub mod wire;
+pub mod withheld;
 
 pub use method::{Method, SERVICE};
 

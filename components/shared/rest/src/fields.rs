@@ -384,7 +384,7 @@ pub(crate) fn shown(name: &str) -> String {
 }
 
 /// The known name most like `name`, if any is like it at all. `dryRun`, `dry-run` and `dry_run` are alike.
-pub(crate) fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     if name.len() > SHOWN {
         return None;
     }

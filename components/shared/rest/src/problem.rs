@@ -99,6 +99,26 @@ pub enum CleanupResult {
     NotTried,
 }
 
+/// Something that the cluster does not let the caller do to an object.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Refused {
+    /// The object's `apiVersion`.
+    pub api_version: String,
+    /// Its `kind`.
+    pub kind: String,
+    /// Its namespace; none for what is in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// Its name; none if the cluster is to make one up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What may not be done, as RBAC calls it.
+    pub verb: String,
+    /// Why, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// An error as callers see it.
 ///
 /// Serialises to the members that RFC 9457 names (`type`, `title`, `status`, `detail`) and ours.
@@ -112,7 +132,7 @@ pub struct Problem {
     /// Whether the request may have taken effect.
     pub outcome: Outcome,
     /// The cluster the request was for.
-    pub cluster: Option<String>,
+    pub cluster: Option<Box<str>>,
     /// The tiller of that cluster, where the request named one.
     pub tiller: Option<Box<str>>,
     /// The `x-request-id` of the request.
@@ -123,6 +143,9 @@ pub struct Problem {
     pub hint: Option<Box<str>>,
     /// What `atomic` did.
     pub cleanup: Option<Box<Cleanup>>,
+    // Problems are passed by value all over, and this is nearly always empty: a slice would be twice as large.
+    #[expect(clippy::box_collection, reason = "one word and not three")]
+    refused: Option<Box<Vec<Refused>>>,
 }
 
 impl Problem {
@@ -138,6 +161,7 @@ impl Problem {
             retry_after: None,
             hint: None,
             cleanup: None,
+            refused: None,
         }
     }
 
@@ -150,7 +174,7 @@ impl Problem {
 
     /// With the cluster it is about.
     #[must_use]
-    pub fn with_cluster(mut self, cluster: impl Into<String>) -> Self {
+    pub fn with_cluster(mut self, cluster: impl Into<Box<str>>) -> Self {
         self.cluster = Some(cluster.into());
         self
     }
@@ -174,6 +198,20 @@ impl Problem {
     pub fn with_hint(mut self, hint: impl Into<Box<str>>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// With what the cluster refuses.
+    #[must_use]
+    pub fn with_refused(mut self, refused: Vec<Refused>) -> Self {
+        self.refused = Some(refused)
+            .filter(|refused| !refused.is_empty())
+            .map(Box::new);
+        self
+    }
+
+    /// What of the objects of a chart the cluster refuses the caller.
+    pub fn refused(&self) -> &[Refused] {
+        self.refused.as_deref().map_or(&[], Vec::as_slice)
     }
 
     /// The HTTP status.
@@ -220,7 +258,7 @@ impl std::error::Error for Problem {}
 mod wire {
     use serde::{Deserialize, Serialize};
 
-    use super::{Blame, Cleanup, Code, Outcome};
+    use super::{Blame, Cleanup, Code, Outcome, Refused};
 
     #[derive(Deserialize, Serialize)]
     pub(super) struct Problem {
@@ -236,7 +274,7 @@ mod wire {
         blame: Option<Blame>,
         outcome: Outcome,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        cluster: Option<String>,
+        cluster: Option<Box<str>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tiller: Option<Box<str>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -247,6 +285,8 @@ mod wire {
         hint: Option<Box<str>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cleanup: Option<Box<Cleanup>>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        refused: Vec<Refused>,
     }
 
     impl From<super::Problem> for Problem {
@@ -265,13 +305,16 @@ mod wire {
                 retry_after: problem.retry_after,
                 hint: problem.hint,
                 cleanup: problem.cleanup,
+                refused: problem.refused.map(|refused| *refused).unwrap_or_default(),
             }
         }
     }
 
     impl From<Problem> for super::Problem {
         fn from(problem: Problem) -> Self {
+            let refused = problem.refused;
             Self {
+                refused: None,
                 code: problem.code,
                 detail: problem.detail,
                 outcome: problem.outcome,
@@ -282,6 +325,7 @@ mod wire {
                 hint: problem.hint,
                 cleanup: problem.cleanup,
             }
+            .with_refused(refused)
         }
     }
 }
@@ -326,6 +370,14 @@ mod tests {
             revision: Some(3),
             detail: None,
         }));
+        let problem = problem.with_refused(vec![Refused {
+            api_version: "v1".to_owned(),
+            kind: "Secret".to_owned(),
+            namespace: Some("kube-system".to_owned()),
+            name: None,
+            verb: "create".to_owned(),
+            reason: None,
+        }]);
         let read: Problem = serde_json::from_slice(&problem.to_json()).unwrap();
         assert_eq!(read, problem);
     }

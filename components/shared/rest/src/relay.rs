@@ -28,6 +28,15 @@ pub const BRIDGE: &str = "bridge";
 /// `not_applied` or `unknown`.
 pub const OUTCOME: &str = "x-tiller-edge-outcome";
 
+/// The header of an answer that has something left out which its caller may not see; its value is [`VALUES`].
+pub const WITHHELD: &str = "x-tiller-edge-withheld";
+
+/// What of releases is left out of an answer: values, and what shows them, which are chart, manifest, hooks and notes.
+pub const VALUES: &str = "values";
+
+/// The path at which a caller is told who it is and what it may do.
+pub const ACCESS: &str = "/access";
+
 /// The name of a cluster's default tiller.
 pub const DEFAULT_TILLER: &str = "default";
 

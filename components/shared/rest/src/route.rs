@@ -2,7 +2,7 @@
 //!
 //! Every resource of a Tiller exists twice: under `/v1/clusters/{cluster}` for the cluster's default
 //! tiller and under `/v1/clusters/{cluster}/tillers/{tiller}` for a named one. Charts belong to no cluster: they are
-//! under `/v1/repositories`. Names are one percent-encoded segment each, so that a chart in a registry may be
+//! under `/v1/repositories`. `/v1/access` is about the caller alone. Names are one percent-encoded segment each, so that a chart in a registry may be
 //! `team%2Fweb`. There are no trailing slashes and no case folding: a path is a route or it is none.
 
 use http::Method;
@@ -15,6 +15,8 @@ use crate::{
 /// A resource.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Route {
+    /// `/v1/access`
+    Access,
     /// `/v1/repositories/{repository}/charts/{chart}/{version}`
     Chart {
         /// The repository.
@@ -128,7 +130,8 @@ impl Route {
     /// The methods it has, as `Allow` lists them.
     pub const fn allow(&self) -> &'static str {
         match self {
-            Self::Chart { .. }
+            Self::Access
+            | Self::Chart { .. }
             | Self::Charts { .. }
             | Self::Cluster(_)
             | Self::Clusters
@@ -156,7 +159,8 @@ impl Route {
         match self {
             Self::Cluster(cluster) => Some(cluster),
             Self::Tiller(target, _) => Some(&target.cluster),
-            Self::Chart { .. }
+            Self::Access
+            | Self::Chart { .. }
             | Self::Charts { .. }
             | Self::Clusters
             | Self::Repositories
@@ -167,6 +171,7 @@ impl Route {
     fn find(path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.strip_prefix("/v1/")?.split('/').take(8).collect();
         match segments[..] {
+            ["access"] => Some(Self::Access),
             ["clusters"] => Some(Self::Clusters),
             ["clusters", cluster, ref rest @ ..] => {
                 Self::of_cluster(decode_segment(cluster)?, rest)
@@ -324,6 +329,8 @@ mod tests {
             "/v1",
             "/v1/",
             "/v2/clusters",
+            "/v1/access/",
+            "/v1/access/alice",
             "/v1/clusters/",
             "/v1/clustersx",
             "/V1/clusters",
@@ -360,6 +367,7 @@ mod tests {
     #[test]
     fn routes_allow_what_they_list() {
         for (path, allow) in [
+            ("/v1/access", "GET, HEAD"),
             ("/v1/clusters", "GET, HEAD"),
             ("/v1/clusters/c", "GET, HEAD"),
             ("/v1/clusters/c/version", "GET, HEAD"),

@@ -43,6 +43,9 @@ pub struct Release {
     /// What happened, in Tiller's words or those of whoever did it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub description: String,
+    /// Whether values, and what shows them, are left out since the caller may not see them.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub withheld: bool,
     /// The values it was given, parsed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config: Option<Value>,

@@ -45,6 +45,8 @@ macro_rules! codes {
 codes! {
     /// The answer broke off, or ended without Tiller's status.
     AnswerInterrupted = "answer_interrupted", BAD_GATEWAY, Cluster, "The answer was cut off";
+    /// What is to be done cannot be written to the audit log, so it is not done.
+    AuditUnavailable = "audit_unavailable", SERVICE_UNAVAILABLE, Edge, "Audit log cannot be written";
     /// The request body is larger than this edge reads.
     BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, Caller, "Request body too large";
     /// The bridge could not do its part, or does not speak grpc-web.
@@ -88,6 +90,8 @@ codes! {
     EndpointNotReady = "endpoint_not_ready", SERVICE_UNAVAILABLE, Cluster, "Nothing ready behind Tiller's service";
     /// The APIServer cannot reach what stands behind the service.
     EndpointUnreachable = "endpoint_unreachable", SERVICE_UNAVAILABLE, Cluster, "APIServer cannot reach Tiller's service";
+    /// Nobody can say who the caller is for now: the identity provider does not answer.
+    IdentityUnavailable = "identity_unavailable", SERVICE_UNAVAILABLE, Edge, "Identity provider unavailable";
     /// Something that is neither APIServer nor bridge nor Tiller answered.
     IntermediaryError = "intermediary_error", BAD_GATEWAY, Cluster, "Something on the way answered instead";
     /// The chart archive cannot be read or is not a chart.
@@ -98,6 +102,8 @@ codes! {
     InvalidRequest = "invalid_request", BAD_REQUEST, Caller, "Invalid request";
     /// The values are not a map, or not what the chart can take.
     InvalidValues = "invalid_values", UNPROCESSABLE_ENTITY, Caller, "Invalid values";
+    /// The cluster does not let the caller make the objects that the chart renders to.
+    ManifestForbidden = "manifest_forbidden", FORBIDDEN, Caller, "Cluster forbids objects of the chart";
     /// Chart and values together are larger than Tiller takes.
     MessageTooLarge = "message_too_large", PAYLOAD_TOO_LARGE, Caller, "Message too large for Tiller";
     /// The resource exists and has no such method; `Allow` lists those it has.
@@ -106,10 +112,14 @@ codes! {
     NoDeployedRelease = "no_deployed_release", CONFLICT, Caller, "No deployed revision";
     /// None of the representations that `Accept` names is offered.
     NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, Caller, "Not acceptable";
+    /// No grant lets the caller do that, or a refusal forbids it.
+    NotAllowed = "not_allowed", FORBIDDEN, Caller, "Not allowed";
     /// The relay does not send such a call.
     NotRelayed = "not_relayed", INTERNAL_SERVER_ERROR, Edge, "Call not relayed";
     /// Another install, upgrade or rollback of the release is not finished.
     OperationInProgress = "operation_in_progress", CONFLICT, Caller, "Another operation is in progress";
+    /// The caller sends more than its share.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, Caller, "Too many requests";
     /// The release is deleted already and its name kept.
     ReleaseAlreadyDeleted = "release_already_deleted", CONFLICT, Caller, "Release already deleted";
     /// A release of that name exists.
@@ -158,10 +168,14 @@ codes! {
     TillerUnavailable = "tiller_unavailable", SERVICE_UNAVAILABLE, Tiller, "Tiller unavailable";
     /// The bridge could not reach Tiller.
     TillerUnreachable = "tiller_unreachable", SERVICE_UNAVAILABLE, Cluster, "The bridge cannot reach Tiller";
+    /// The request does not show who sent it, or what it shows is not accepted.
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, Caller, "Not authenticated";
     /// The request body is of a media type that the resource does not read.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, Caller, "Unsupported media type";
     /// The cluster does not accept the rendered manifests.
     ValidationFailed = "validation_failed", UNPROCESSABLE_ENTITY, Caller, "Validation failed";
+    /// What was asked for shows values, and no grant lets the caller see those.
+    ValuesWithheld = "values_withheld", FORBIDDEN, Caller, "Values withheld";
     /// Resources or hooks were not ready in time.
     WaitTimedOut = "wait_timed_out", GATEWAY_TIMEOUT, Tiller, "Timed out waiting";
 }
