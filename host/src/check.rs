@@ -21,9 +21,11 @@ use tokio::time::Instant;
 pub use self::report::{
     ClusterReport, Finding, Report, RepositoryReport, Step, TillerReport, Verdict,
 };
-use self::review::Review;
-use crate::clusters::{Cluster, Clusters, ClustersError, CredentialsError, SendError, Tiller};
-use crate::config::{Config, TillerConfig, Transport};
+use crate::access::Principal;
+use crate::clusters::{
+    Cluster, Clusters, ClustersError, CredentialsError, Permission, SendError, Tiller,
+};
+use crate::config::{Config, CredentialSource, TillerConfig, Transport};
 use crate::ingress::RequestId;
 use crate::net::Causes;
 use crate::relay::Caller;
@@ -43,6 +45,8 @@ pub struct Options {
     pub clusters: Vec<String>,
     /// The `Authorization` to check clusters with that are reached with the caller's own credentials.
     pub authorization: Option<SecretString>,
+    /// Whom to act as at clusters where the edge acts as its callers.
+    pub principal: Option<Principal>,
 }
 
 /// Checks the clusters and repositories of `config`.
@@ -55,10 +59,7 @@ pub async fn run(config: &Config, options: &Options) -> Result<Report, ClustersE
     let wanted = |name: &str| {
         options.clusters.is_empty() || options.clusters.iter().any(|wanted| wanted == name)
     };
-    let caller = Caller {
-        request_id: RequestId::generate(),
-        authorization: options.authorization.clone(),
-    };
+    let caller = Caller::local(RequestId::generate(), options.authorization.clone());
     let mut reports: Vec<ClusterReport> = clusters
         .unusable()
         .filter(|(name, _)| wanted(name))
@@ -70,8 +71,11 @@ pub async fn run(config: &Config, options: &Options) -> Result<Report, ClustersE
     let usable = clusters.iter().filter(|cluster| wanted(cluster.name()));
     let checked: Vec<ClusterReport> = stream::iter(usable.cloned().collect::<Vec<_>>())
         .map(|cluster| {
-            let caller = &caller;
-            async move { check(&cluster, caller).await }
+            let asker = Asker {
+                caller: &caller,
+                principal: options.principal.as_ref(),
+            };
+            async move { check(&cluster, asker).await }
         })
         .buffered(AT_ONCE)
         .collect()
@@ -135,19 +139,45 @@ async fn check_repository(repositories: &Repositories, view: &RepositoryView) ->
     RepositoryReport::new(&view.name, &view.url, finding.since(asked))
 }
 
-async fn check(cluster: &Cluster, caller: &Caller) -> ClusterReport {
+/// As whom clusters are asked.
+#[derive(Clone, Copy)]
+struct Asker<'a> {
+    caller: &'a Caller,
+    /// Where the edge acts as its callers.
+    principal: Option<&'a Principal>,
+}
+
+async fn check(cluster: &Cluster, asker: Asker<'_>) -> ClusterReport {
     let mut report = ClusterReport::new(cluster);
+    let Asker { caller, principal } = asker;
+    let local = Principal::local();
+    let deadline = Instant::now() + PATIENCE;
+    if cluster.credentials() == CredentialSource::Impersonate && principal.is_none() {
+        report.findings = review::own_permissions(cluster, None, None, deadline).await;
+        report.findings.push(Finding::skipped(
+            Step::Credentials,
+            "the edge acts as whoever calls; give somebody with --as to check as",
+        ));
+        return report;
+    }
+    let asker = Probe {
+        caller,
+        principal: principal.unwrap_or(&local),
+    };
     let asked = Instant::now();
-    match probe::apiserver(cluster, caller, asked + PATIENCE).await {
-        Ok(version) => report
-            .findings
-            .push(Finding::passed(Step::ApiServer, version).since(asked)),
+    let mut version = None;
+    match probe::apiserver(cluster, caller, asker.principal, asked + PATIENCE).await {
+        Ok(found) => {
+            report
+                .findings
+                .push(Finding::passed(Step::ApiServer, found.clone()).since(asked));
+            version = Some(found);
+        }
         Err(ProbeError::Send(SendError::Credentials(CredentialsError::CallerSentNone))) => {
             report.findings.push(Finding::skipped(
                 Step::Credentials,
                 "every caller brings its own credentials; give yours to check with them",
             ));
-            return report;
         }
         // Some APIServers tell their version only to those they know; the review tells more.
         Err(ProbeError::Answered(problem)) if problem.code == Code::ClusterForbidden => report
@@ -164,18 +194,38 @@ async fn check(cluster: &Cluster, caller: &Caller) -> ClusterReport {
             return report;
         }
     }
+    let own = review::own_permissions(cluster, version.as_deref(), principal, deadline).await;
+    report.findings.extend(own);
+    if cluster.is_callers() && caller.authorization.is_none() {
+        return report;
+    }
     for tiller in cluster.tillers() {
         report
             .tillers
-            .push(check_tiller(cluster, tiller, caller).await);
+            .push(check_tiller(cluster, tiller, asker).await);
     }
     report
 }
 
-async fn check_tiller(cluster: &Cluster, tiller: &Tiller, caller: &Caller) -> TillerReport {
+/// As whom one cluster is asked.
+#[derive(Clone, Copy)]
+struct Probe<'a> {
+    caller: &'a Caller,
+    principal: &'a Principal,
+}
+
+impl Probe<'_> {
+    async fn ask(self, cluster: &Cluster, tiller: &Tiller) -> Result<Spoken, ProbeError> {
+        let deadline = Instant::now() + PATIENCE;
+        probe::tiller(cluster, tiller, self.caller, self.principal, deadline).await
+    }
+}
+
+async fn check_tiller(cluster: &Cluster, tiller: &Tiller, probe: Probe<'_>) -> TillerReport {
     let mut report = TillerReport::new(tiller);
     let asked = Instant::now();
-    let review = match review::permission(cluster, tiller, caller, asked + PATIENCE).await {
+    let behalf = probe.caller.behalf(probe.principal);
+    let review = match review::permission(cluster, tiller, &behalf, asked + PATIENCE).await {
         Ok(review) => review,
         Err(error) => {
             let finding = Finding::failed(step_of(&error), explain(&error))
@@ -185,7 +235,7 @@ async fn check_tiller(cluster: &Cluster, tiller: &Tiller, caller: &Caller) -> Ti
         }
     };
     let took = asked.elapsed();
-    let answers = ask(cluster, tiller, caller, &mut report.findings).await;
+    let answers = ask(cluster, tiller, probe, &mut report.findings).await;
     report.offers.set(tiller.transport(), answers);
     let refused = report
         .findings
@@ -196,7 +246,7 @@ async fn check_tiller(cluster: &Cluster, tiller: &Tiller, caller: &Caller) -> Ti
         report.findings.insert(0, permission);
     }
     let other = other_transport(tiller);
-    let also = probe::tiller(cluster, &other, caller, Instant::now() + PATIENCE).await;
+    let also = probe.ask(cluster, &other).await;
     let also = matches!(also, Ok(Spoken::Tiller(Ok(_))));
     report.offers.set(other.transport(), also);
     if also && !answers {
@@ -210,14 +260,14 @@ async fn check_tiller(cluster: &Cluster, tiller: &Tiller, caller: &Caller) -> Ti
 
 /// What a review says of the permission. Some authorisers grant in a review less than they do in fact, so a call that
 /// was answered settles it.
-fn permission(tiller: &Tiller, review: &Review, answers: bool) -> Finding {
+fn permission(tiller: &Tiller, review: &Permission, answers: bool) -> Finding {
     let what = format!(
         "create services/proxy {} in {}",
         tiller.resource_name(),
         tiller.namespace()
     );
     match review {
-        Review::Denied { reason } if !answers => {
+        Permission::Denied { reason } if !answers => {
             let reason = reason.as_ref().map(|reason| format!(": {reason}"));
             Finding::failed(
                 Step::Permission,
@@ -225,7 +275,7 @@ fn permission(tiller: &Tiller, review: &Review, answers: bool) -> Finding {
             )
             .with_remedy(remedy::permission(tiller, None))
         }
-        Review::Allowed | Review::Denied { .. } => Finding::passed(Step::Permission, what),
+        Permission::Allowed | Permission::Denied { .. } => Finding::passed(Step::Permission, what),
     }
 }
 
@@ -233,11 +283,11 @@ fn permission(tiller: &Tiller, review: &Review, answers: bool) -> Finding {
 async fn ask(
     cluster: &Cluster,
     tiller: &Tiller,
-    caller: &Caller,
+    probe: Probe<'_>,
     findings: &mut Vec<Finding>,
 ) -> bool {
     let asked = Instant::now();
-    let found = probe::tiller(cluster, tiller, caller, asked + PATIENCE).await;
+    let found = probe.ask(cluster, tiller).await;
     let has_bridge = tiller.transport() == Transport::GrpcWeb;
     let failed = |step, problem: &Problem| {
         Finding::failed(step, problem.to_string())

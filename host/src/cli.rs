@@ -3,6 +3,8 @@
 //! Flags say what differs from run to run; what describes an edge is in its configuration file. A flag wins over the file.
 
 mod bridge;
+mod grants;
+mod token;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +15,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::SecretString;
 use tokio::runtime::Runtime;
 
+use crate::access::{Method, Principal};
 use crate::config::{Config, LogFormat};
+use crate::ingress::Tls;
 use crate::{bridge as bridge_end, check, edge, log, relay};
 
 const EXAMPLES: &str = "\
@@ -22,6 +26,7 @@ Examples:
   tiller-edge serve                      answer on http://127.0.0.1:8080 for all of them
   curl http://127.0.0.1:8080/v1/clusters
   tiller-edge --config edge.toml serve   the same for the clusters that a file names
+  tiller-edge token new --name alice     a token for Alice, and what to add to that file
 
 In each cluster, beside Tiller:
   tiller-edge bridge --tiller tiller-deploy:44134
@@ -79,6 +84,16 @@ enum Command {
     Bridge(Box<bridge::BridgeArgs>),
     /// Say of the configuration and of every cluster what works, and what to do about what does not
     Check(CheckArgs),
+    /// Say what the grants and refusals of the configuration come to
+    Grants {
+        #[command(subcommand)]
+        command: grants::GrantsCommand,
+    },
+    /// Make a token for a caller, or hash one
+    Token {
+        #[command(subcommand)]
+        command: token::TokenCommand,
+    },
 }
 
 #[derive(Args, Debug)]
@@ -86,7 +101,7 @@ enum Command {
 SIGTERM or SIGINT (Ctrl-C) finishes the requests under way and ends; a second one ends at once.
 /healthz says that the process lives, /readyz that it takes requests.")]
 struct ServeArgs {
-    /// Where to listen. Only a loopback address is accepted: callers are not authenticated yet [default: 127.0.0.1:8080]
+    /// Where to listen. Others than loopback need callers to be authenticated, and TLS [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
     /// The Spin application whose components answer [default: spin.toml]
@@ -106,7 +121,8 @@ struct RelayArgs {
 
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Ends with status 0 only if every cluster and repository that was checked can be used.")]
+Ends with status 0 only if every cluster and repository that was checked can be used, and the files under [tls] and
+[certificates].")]
 struct CheckArgs {
     /// Check these clusters only, and no repositories
     #[arg(value_name = "CLUSTER")]
@@ -122,6 +138,12 @@ struct CheckArgs {
         hide_env_values = true
     )]
     authorization: Option<String>,
+    /// Whom to act as at clusters that have credentials = "impersonate"
+    #[arg(long = "as", value_name = "USER")]
+    as_user: Option<String>,
+    /// A group of that user; may be given several times
+    #[arg(long = "as-group", value_name = "GROUP", requires = "as_user")]
+    as_groups: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -137,12 +159,18 @@ impl CheckArgs {
         let options = check::Options {
             clusters: self.clusters,
             authorization: self.authorization.map(SecretString::from),
+            principal: self.as_user.map(|name| Principal {
+                name,
+                groups: self.as_groups,
+                method: Method::Token,
+            }),
         };
         let report = check::run(config, &options).await?;
         match self.format {
             CheckFormat::Human => print!("{report}"),
             CheckFormat::Json => println!("{:#}", report.to_json()),
         }
+        Tls::load(config).await?;
         Ok(if report.passed() {
             ExitCode::SUCCESS
         } else {
@@ -158,6 +186,11 @@ impl Cli {
     ///
     /// When it cannot be started; the text says what to change.
     pub fn run(self) -> anyhow::Result<ExitCode> {
+        // The configuration may be one that a token is still missing from.
+        if let Command::Token { command } = self.command {
+            command.run()?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let mut config = self.global.config()?;
         match &self.command {
             Command::Serve(args) => {
@@ -167,10 +200,16 @@ impl Cli {
             Command::Relay(args) => {
                 config.relay.listen = args.listen.unwrap_or(config.relay.listen);
             }
-            Command::Bridge(_) | Command::Check(_) => {}
+            Command::Bridge(_)
+            | Command::Check(_)
+            | Command::Grants { .. }
+            | Command::Token { .. } => {}
         }
         config.validate()?;
         log::start(&config.log)?;
+        for warning in config.warnings() {
+            tracing::warn!(key = warning.key, "{}", warning.message);
+        }
         let runtime = Runtime::new().context("cannot start the runtime")?;
         let done = runtime.block_on(self.command.run(config));
         // Whatever still runs is not waited for: the process was told to end.
@@ -200,6 +239,8 @@ impl Command {
             Self::Relay(_) => relay::run(config).await?,
             Self::Bridge(args) => bridge_end::run((*args).into()).await?,
             Self::Check(args) => return args.run(&config).await,
+            Self::Grants { command } => return command.run(&config),
+            Self::Token { command } => command.run()?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -8,11 +8,16 @@
 //! `tiller-edge check`, hear why.
 
 mod access;
+mod api;
+mod behalf;
 mod cluster;
 mod connection;
 mod connector;
 mod credentials;
 mod kubeconfig;
+mod login;
+mod reviews;
+mod subject;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -23,12 +28,17 @@ use kube_client::config::Kubeconfig;
 
 use self::access::Access;
 pub use self::access::AccessError;
+pub use self::api::ApiError;
+pub(crate) use self::behalf::Behalf;
 pub(crate) use self::cluster::Outgoing;
 pub use self::cluster::{Cluster, Tiller};
 pub use self::connection::SendError;
 pub(crate) use self::connection::Upstream;
 pub use self::credentials::{CredentialsError, ExecError};
 pub use self::kubeconfig::{EntryError, KubeconfigError};
+pub(crate) use self::reviews::{Attributes, Permission, UserInfo};
+pub(crate) use self::subject::Subject;
+pub use self::subject::Unsendable;
 use crate::config::{ClusterConfig, Config};
 use crate::net::{Causes, Gauge};
 pub use crate::net::{ProxyError, TlsError};
@@ -154,7 +164,7 @@ impl Clusters {
             (Some(kubeconfig), Some(context)) => kubeconfig::entry(kubeconfig, context)
                 .map_err(AccessError::from)
                 .and_then(|entry| Access::from_entry(entry, cluster.credentials)),
-            _ => Access::in_cluster(cluster.credentials),
+            _ => Access::in_cluster(),
         };
         match access {
             Err(error) => {
@@ -163,10 +173,11 @@ impl Clusters {
             Ok(access) => {
                 let added = Cluster::new(
                     cluster,
+                    config.kubernetes.as_ref(),
                     context.cloned(),
                     access,
                     config.relay.connect_timeout,
-                    self.open.clone(),
+                    &self.open,
                 );
                 self.clusters.insert(cluster.name.clone(), Arc::new(added));
             }

@@ -7,18 +7,28 @@
 //! Everything is checked when the file is read, all at once, and each complaint names the file, the line, the key and
 //! what to write instead. Relative paths are relative to the file that names them.
 
+mod audit;
 mod chart_url;
 mod charts;
 mod cluster;
+mod cors;
 mod error;
+mod grants;
 mod limits;
+mod listen;
+mod oidc;
+mod pattern;
+mod principals;
+mod rate;
 mod repository;
+mod rules;
+mod tls;
 mod units;
 
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,12 +36,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::log;
 
+pub use self::audit::AuditConfig;
 pub use self::chart_url::{ChartUrl, Prefix, Scheme};
 pub use self::charts::{ChartsConfig, Network};
 pub use self::cluster::{ClusterConfig, CredentialSource, DEFAULT_TILLER, TillerConfig, Transport};
+pub use self::cors::CorsConfig;
+pub(crate) use self::cors::{Origin, OriginPattern};
 pub use self::error::{ConfigError, Invalid};
+pub use self::grants::{GrantConfig, RefusalConfig};
 pub use self::limits::Limits;
-pub use self::repository::{RepositoryConfig, matches};
+pub(crate) use self::listen::{is_loopback, is_loopback_ip};
+pub use self::oidc::{ClaimValue, OidcConfig};
+pub(crate) use self::oidc::{is_safe, issuer};
+pub use self::pattern::matches;
+pub(crate) use self::principals::unusable_name;
+pub use self::principals::{AnonymousConfig, KubernetesConfig, TokenConfig};
+pub use self::rate::{NoPace, Pace, RateConfig, Unit};
+pub use self::repository::RepositoryConfig;
+pub use self::tls::{CertificateName, CertificatesConfig, TlsConfig};
 pub use self::units::Size;
 pub(crate) use self::units::parse_duration;
 
@@ -39,7 +61,7 @@ pub(crate) use self::units::parse_duration;
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where `serve` listens for callers. Loopback only, because callers are not authenticated yet.
+    /// Where `serve` listens for callers. Others than loopback only where callers are authenticated, over TLS.
     #[serde(deserialize_with = "units::socket_address")]
     pub listen: SocketAddr,
     /// Names under which callers know this edge, besides `localhost` and loopback addresses. A request for any other host
@@ -66,6 +88,35 @@ pub struct Config {
     pub relay: RelayConfig,
     /// Where charts may come from beside the repositories, and what fetching any of them may use.
     pub charts: ChartsConfig,
+    /// TLS at the ingress.
+    pub tls: TlsConfig,
+    /// Which web pages of other origins may call.
+    pub cors: CorsConfig,
+    /// How often callers may call.
+    pub rate: RateConfig,
+    /// Where the audit log goes.
+    pub audit: AuditConfig,
+    /// Which client certificates are accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<CertificatesConfig>,
+    /// Which clusters may say who a caller is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubernetes: Option<KubernetesConfig>,
+    /// What callers may do that nothing is known of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anonymous: Option<AnonymousConfig>,
+    /// The tokens of this edge.
+    #[serde(rename = "token", skip_serializing_if = "Vec::is_empty")]
+    pub tokens: Vec<TokenConfig>,
+    /// The identity providers whose tokens are accepted.
+    #[serde(rename = "oidc", skip_serializing_if = "Vec::is_empty")]
+    pub oidc: Vec<OidcConfig>,
+    /// What principals may do.
+    #[serde(rename = "grant", skip_serializing_if = "Vec::is_empty")]
+    pub grants: Vec<GrantConfig>,
+    /// What is forbidden whatever is granted.
+    #[serde(rename = "refusal", skip_serializing_if = "Vec::is_empty")]
+    pub refusals: Vec<RefusalConfig>,
     /// The clusters. Empty: every context of the kubeconfig.
     #[serde(rename = "cluster", skip_serializing_if = "Vec::is_empty")]
     pub clusters: Vec<ClusterConfig>,
@@ -117,26 +168,7 @@ impl Config {
     /// [`ConfigError::Refused`] with every complaint.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let mut refused = Vec::new();
-        if !is_loopback(self.listen.ip()) {
-            refused.push(Invalid::new(
-                "listen",
-                format!(
-                    "{} is not a loopback address. Callers are not authenticated yet, so whoever reaches this port \
-                     may change releases in every cluster; use 127.0.0.1 or [::1], behind a proxy that authenticates",
-                    self.listen
-                ),
-            ));
-        }
-        if !is_loopback(self.relay.listen.ip()) {
-            refused.push(Invalid::new(
-                "relay.listen",
-                format!(
-                    "{} is not a loopback address. The relay lends its cluster credentials to whoever reaches it; use \
-                     127.0.0.1 or [::1]",
-                    self.relay.listen
-                ),
-            ));
-        }
+        self.validate_listeners(&mut refused);
         if self.relay.connect_timeout.is_zero() {
             refused.push(Invalid::new(
                 "relay.connect_timeout",
@@ -153,9 +185,18 @@ impl Config {
             ));
         }
         self.limits.validate(&mut refused);
+        self.tls.validate(&mut refused);
+        self.cors.validate(&mut refused);
+        if let Some(certificates) = &self.certificates {
+            certificates.validate(self, &mut refused);
+        }
+        self.validate_oidc(&mut refused);
         self.charts.validate(&mut refused);
+        self.audit.validate(&mut refused);
+        self.validate_principals(&mut refused);
         self.validate_clusters(&mut refused);
         self.validate_repositories(&mut refused);
+        self.validate_rules(&mut refused);
         if refused.is_empty() {
             Ok(())
         } else {
@@ -223,12 +264,25 @@ impl Config {
             .repositories
             .iter_mut()
             .flat_map(RepositoryConfig::paths);
+        let tokens = self
+            .tokens
+            .iter_mut()
+            .filter_map(|token| token.hash_file.as_mut());
         for path in [&mut self.manifest]
             .into_iter()
             .chain(self.cache_dir.as_mut())
+            .chain(self.audit.file.as_mut())
             .chain(self.kubeconfig.as_mut())
             .chain(kubeconfigs)
             .chain(repositories)
+            .chain(tokens)
+            .chain(self.oidc.iter_mut().flat_map(OidcConfig::paths))
+            .chain(self.tls.paths())
+            .chain(
+                self.certificates
+                    .iter_mut()
+                    .flat_map(CertificatesConfig::paths),
+            )
         {
             *path = base.join(&*path);
         }
@@ -249,6 +303,17 @@ impl Default for Config {
             drain: DrainConfig::default(),
             relay: RelayConfig::default(),
             charts: ChartsConfig::default(),
+            tls: TlsConfig::default(),
+            cors: CorsConfig::default(),
+            rate: RateConfig::default(),
+            audit: AuditConfig::default(),
+            certificates: None,
+            kubernetes: None,
+            anonymous: None,
+            tokens: Vec::new(),
+            oidc: Vec::new(),
+            grants: Vec::new(),
+            refusals: Vec::new(),
             clusters: Vec::new(),
             repositories: Vec::new(),
         }
@@ -323,10 +388,6 @@ impl Default for RelayConfig {
             connect_timeout: Duration::from_secs(5),
         }
     }
-}
-
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! An edge: ingress, sandbox and relay put together, and taken apart in order.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,9 +11,12 @@ use rest::problem::{Code, Problem};
 use tokio::net::TcpListener;
 use tokio::task;
 
+use crate::access::{Access, AccessError};
+use crate::audit::{Audit, AuditError};
 use crate::clusters::{Clusters, ClustersError};
-use crate::config::{Config, ConfigError};
-use crate::ingress::{self, Handler, Ingress};
+use crate::config::{Config, ConfigError, is_loopback, is_loopback_ip};
+use crate::ingress::{self, Cors, Handler, Ingress, Setup, Tls, TlsError};
+use crate::rate::Rate;
 use crate::relay::{self, Body, Caller, Relay};
 use crate::repositories::{Repositories, RepositoriesError};
 use crate::sandbox::{self, Sandbox, SandboxError};
@@ -25,12 +28,21 @@ pub enum EdgeError {
     /// The configuration is refused.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Callers cannot be authenticated.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The audit log cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The clusters cannot be used.
     #[error(transparent)]
     Clusters(#[from] ClustersError),
     /// The repositories cannot be used.
     #[error(transparent)]
     Repositories(#[from] RepositoriesError),
+    /// TLS cannot be spoken with callers.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The components cannot be run.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -67,6 +79,7 @@ pub struct Edge {
     ingress: Ingress<Front>,
     sandbox: Arc<Sandbox>,
     relay: Arc<Relay>,
+    audit: Arc<Audit>,
 }
 
 impl Edge {
@@ -80,7 +93,20 @@ impl Edge {
         config.validate()?;
         let clusters = Arc::new(Clusters::load(&config)?);
         let repositories = Arc::new(Repositories::load(&config)?);
-        let relay = Arc::new(Relay::new(clusters, repositories, &config));
+        let access = Arc::new(Access::load(&config)?);
+        let tls = Tls::load(&config).await?.map(Arc::new);
+        let audit = Arc::new(Audit::open(&config.audit)?);
+        if config.audit.is_off() && !is_loopback(config.listen) {
+            tracing::warn!(
+                "who changes what is written nowhere; name a file in `audit.file`, or set `audit.stdout`"
+            );
+        }
+        let relay = Arc::new(Relay::new(
+            clusters,
+            repositories,
+            Arc::clone(&audit),
+            &config,
+        ));
         let outlet = Arc::clone(&relay);
         let (config, sandbox) = task::spawn_blocking(move || {
             let sandbox = Sandbox::load(&config, outlet);
@@ -92,16 +118,27 @@ impl Edge {
         let address = config.listen;
         let listen = |source| EdgeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let setup = Setup {
+            connections_per_address: config.connections_per_address(),
+            tls,
+            cors: Cors::new(&config),
+            access,
+            rate: Arc::new(Rate::new(&config.rate)),
+            audit: Arc::clone(&audit),
+            limits: config.limits,
+        };
         let front = Arc::new(Front {
             hosts: config.hosts,
+            exposed: !is_loopback(address),
             sandbox: Arc::clone(&sandbox),
         });
-        let ingress = Ingress::start(listener, front, &config.limits).map_err(listen)?;
+        let ingress = Ingress::start(listener, front, setup).map_err(listen)?;
         tracing::info!(addr = %ingress.addr(), elapsed = ?started.elapsed(), "the edge answers");
         Ok(Self {
             ingress,
             sandbox,
             relay,
+            audit,
         })
     }
 
@@ -123,20 +160,24 @@ impl Edge {
 
     /// Takes no more requests and waits for those under way; what is left after `timeout` is cut off. True if nothing was.
     pub async fn drain(self, timeout: Duration) -> bool {
-        self.ingress.drain(timeout).await
+        let whole = self.ingress.drain(timeout).await;
+        self.audit.close().await;
+        whole
     }
 }
 
 /// The components, for callers that mean this edge.
 struct Front {
     hosts: Vec<String>,
+    /// Whether others than this host can reach the listener.
+    exposed: bool,
     sandbox: Arc<Sandbox>,
 }
 
 impl Handler for Front {
     async fn handle(&self, caller: Caller, request: Request<Body>) -> Response<Body> {
         let host = request.uri().host().unwrap_or_default();
-        if !is_own(host, &self.hosts) {
+        if !is_own(host, &self.hosts, self.exposed) {
             return Problem::new(
                 Code::InvalidRequest,
                 format!("this edge does not go by the name `{host}`"),
@@ -154,15 +195,15 @@ impl Handler for Front {
     }
 }
 
-/// Whether a request for `host` is meant for an edge that goes by `hosts`. A page that a browser on this machine shows
-/// can have its own host's name resolve to loopback; no such page can call itself `localhost`.
-fn is_own(host: &str, hosts: &[String]) -> bool {
+/// Whether a request for `host` is meant for an edge that goes by `hosts`. A page that a browser shows can have its own
+/// host's name resolve to this edge; no such page can call itself `localhost`, or an address that others can reach.
+fn is_own(host: &str, hosts: &[String], exposed: bool) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
         || hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
         || address
             .parse()
-            .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
+            .is_ok_and(|address| exposed || is_loopback_ip(address))
 }
 
 /// Runs an edge until SIGTERM or SIGINT, then drains it; a second signal ends it at once.
@@ -183,8 +224,13 @@ pub async fn run(config: Config) -> Result<(), EdgeError> {
         requests = edge.stats().ingress.requests,
         "draining"
     );
-    if shutdown.second(edge.drain(patience)).await == Some(false) {
-        tracing::warn!("requests were cut off: they took longer than `drain.timeout`");
+    let audit = Arc::clone(&edge.audit);
+    match shutdown.second(edge.drain(patience)).await {
+        Some(true) => {}
+        Some(false) => {
+            tracing::warn!("requests were cut off: they took longer than `drain.timeout`");
+        }
+        None => audit.close().await,
     }
     Ok(())
 }
@@ -205,10 +251,22 @@ mod tests {
             "edge.example.com",
             "Edge.Example.com",
         ] {
-            assert!(is_own(own, &hosts), "{own}");
+            for exposed in [false, true] {
+                assert!(is_own(own, &hosts, exposed), "{own}");
+            }
         }
-        for other in ["", "evil.example", "10.0.0.1", "localhost.evil.example"] {
-            assert!(!is_own(other, &hosts), "{other}");
+        for other in ["", "evil.example", "localhost.evil.example"] {
+            for exposed in [false, true] {
+                assert!(!is_own(other, &hosts, exposed), "{other}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_edge_that_others_reach_goes_by_addresses_too() {
+        for address in ["10.0.0.1", "[2001:db8::1]"] {
+            assert!(is_own(address, &[], true), "{address}");
+            assert!(!is_own(address, &[], false), "{address}");
         }
     }
 }

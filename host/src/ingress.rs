@@ -1,6 +1,6 @@
 //! Requests in, answers out, on a socket that anybody may have reached.
 //!
-//! HTTP/1.1 and HTTP/2 without TLS, whichever the caller begins with. Every request gets an id, a bounded body, one line
+//! HTTP/1.1 and HTTP/2, whichever the caller begins with, with TLS or without. Every request gets an id, a bounded body, one line
 //! in the log and an answer; what it asks for is the [`Handler`]'s business. Nothing a caller does or leaves undone may
 //! hold a connection, a body or a sandbox for ever: heads and bodies must arrive in time, answers must be taken, idle
 //! connections are closed.
@@ -8,13 +8,17 @@
 //! `/healthz` and `/readyz` are answered here, whatever the components do.
 
 mod activity;
+mod addresses;
 mod answer;
 mod connection;
+mod cors;
 mod exchange;
 mod intake;
 mod linger;
+mod peer;
 mod record;
 mod request_id;
+mod tls;
 mod upload;
 
 use std::io;
@@ -23,18 +27,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use crate::access::Access;
+use crate::audit::Audit;
 use crate::config::Limits;
+use crate::rate::Rate;
 use crate::relay::{Body, Caller};
 
+use self::addresses::Addresses;
 use self::answer::Watch;
 
+pub use self::cors::Cors;
 pub use self::request_id::RequestId;
+pub use self::tls::{Tls, TlsError};
 
 /// Answers requests.
 pub trait Handler: Send + Sync + 'static {
@@ -45,6 +55,41 @@ pub trait Handler: Send + Sync + 'static {
         caller: Caller,
         request: Request<Body>,
     ) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// How an ingress treats those who reach it.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What connections and requests may use.
+    pub limits: Limits,
+    /// Connections from one address at once; none: as many as there may be in all.
+    pub connections_per_address: Option<usize>,
+    /// TLS; none: clear text.
+    pub tls: Option<Arc<Tls>>,
+    /// Which web pages may call.
+    pub cors: Cors,
+    /// Who is who.
+    pub access: Arc<Access>,
+    /// How often each may call.
+    pub rate: Arc<Rate>,
+    /// Where it is written who was refused.
+    pub audit: Arc<Audit>,
+}
+
+impl Setup {
+    /// For callers on this host, who are taken for administrators.
+    #[must_use]
+    pub fn local(limits: Limits) -> Self {
+        Self {
+            connections_per_address: limits.connections_per_address,
+            limits,
+            tls: None,
+            cors: Cors::none(),
+            access: Arc::new(Access::local()),
+            rate: Arc::new(Rate::unlimited()),
+            audit: Arc::new(Audit::off()),
+        }
+    }
 }
 
 /// What goes on at an ingress.
@@ -72,11 +117,23 @@ enum Phase {
 struct Shared<H> {
     handler: Arc<H>,
     limits: Limits,
+    addresses: Arc<Addresses>,
+    tls: Option<Arc<Tls>>,
+    cors: Cors,
+    access: Arc<Access>,
+    rate: Arc<Rate>,
+    audit: Arc<Audit>,
     answers: Watch,
     phase: watch::Receiver<Phase>,
     connections: AtomicUsize,
     requests: Arc<AtomicUsize>,
     served: AtomicU64,
+}
+
+impl<H> Shared<H> {
+    fn hsts(&self) -> Option<&HeaderValue> {
+        self.tls.as_ref().and_then(|tls| tls.hsts())
+    }
 }
 
 /// A listener and its connections. Dropping it ends them all at once.
@@ -86,6 +143,7 @@ pub struct Ingress<H> {
     phase: watch::Sender<Phase>,
     accepting: JoinHandle<()>,
     sweeping: JoinHandle<()>,
+    watching: Option<JoinHandle<()>>,
     /// Closed when the last connection is.
     closed: mpsc::Receiver<()>,
 }
@@ -96,12 +154,18 @@ impl<H: Handler> Ingress<H> {
     /// # Errors
     ///
     /// When the listener has no address.
-    pub fn start(listener: TcpListener, handler: Arc<H>, limits: &Limits) -> io::Result<Self> {
+    pub fn start(listener: TcpListener, handler: Arc<H>, setup: Setup) -> io::Result<Self> {
         let addr = listener.local_addr()?;
         let (phase, phases) = watch::channel(Phase::Serving);
         let shared = Arc::new(Shared {
             handler,
-            limits: limits.clone(),
+            limits: setup.limits,
+            addresses: Addresses::new(setup.connections_per_address),
+            tls: setup.tls,
+            cors: setup.cors,
+            access: setup.access,
+            rate: setup.rate,
+            audit: setup.audit,
             answers: Watch::default(),
             phase: phases,
             connections: AtomicUsize::new(0),
@@ -113,6 +177,10 @@ impl<H: Handler> Ingress<H> {
             addr,
             accepting: tokio::spawn(accept(listener, Arc::clone(&shared), open)),
             sweeping: tokio::spawn(sweep(Arc::clone(&shared))),
+            watching: shared
+                .tls
+                .clone()
+                .map(|tls| tokio::spawn(async move { tls.watch().await })),
             shared,
             phase,
             closed,
@@ -152,6 +220,9 @@ impl<H> Drop for Ingress<H> {
     fn drop(&mut self) {
         self.accepting.abort();
         self.sweeping.abort();
+        if let Some(watching) = &self.watching {
+            watching.abort();
+        }
         // Connections see that the sender is gone.
     }
 }
@@ -172,11 +243,14 @@ async fn accept<H: Handler>(listener: TcpListener, shared: Arc<Shared<H>>, open:
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => return,
         };
         match accepted {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
+                let Some(entered) = shared.addresses.enter(address.ip()) else {
+                    continue;
+                };
                 let (shared, open) = (Arc::clone(&shared), open.clone());
                 tokio::spawn(async move {
-                    connection::serve(stream, &shared).await;
-                    drop((slot, open));
+                    connection::serve(stream, address, &shared).await;
+                    drop((entered, slot, open));
                 });
             }
             Err(error) => {

@@ -5,14 +5,18 @@
 //! [`edge`] ties the three together and ends them in order. Charts come from [`repositories`]. [`bridge`] is the other end,
 //! beside Tiller in its cluster.
 
+pub mod access;
+pub mod audit;
 pub mod bridge;
 pub mod check;
 pub mod cli;
 pub mod clusters;
 pub mod config;
 pub mod edge;
+pub mod grants;
 pub mod ingress;
 pub mod log;
+pub mod rate;
 pub mod relay;
 pub mod repositories;
 pub mod sandbox;

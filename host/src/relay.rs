@@ -8,16 +8,29 @@
 //! `rest::relay` is the contract. Anything outside it is refused with `not_relayed`: a component that was taken over
 //! can ask for nothing but what its caller could ask for.
 
+mod access;
 mod answer;
+mod authorise;
 mod call;
+mod describe;
 mod error;
+mod exchange;
+mod facts;
+mod filter;
+mod frames;
 mod inventory;
 mod listen;
+mod lookup;
+mod manifest;
 mod message;
+mod principal;
 pub(crate) mod probe;
+mod record;
 mod repositories;
+mod session;
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,14 +43,23 @@ use rest::problem::Problem;
 use rest::repositories::Ask;
 use secrecy::SecretString;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 pub use self::error::{NotACall, RelayError};
 pub use self::listen::{ListenError, Listener, listen, run};
+use self::lookup::Finds;
+use self::manifest::Discovery;
 use self::message::Intake;
+use self::principal::Identities;
+pub use self::session::Session;
+use crate::access::{Identity, Principal};
+use crate::audit::Audit;
 use crate::clusters::Clusters;
 use crate::config::Config;
+use crate::grants::Policy;
 use crate::ingress::RequestId;
 use crate::net::Gauge;
+use crate::rate::Rate;
 use crate::repositories::Repositories;
 
 /// What breaks a body.
@@ -51,8 +73,28 @@ pub type Body = UnsyncBoxBody<Bytes, BodyError>;
 pub struct Caller {
     /// The request it serves.
     pub request_id: RequestId,
+    /// Who it is.
+    pub identity: Identity,
+    /// Where the request came from.
+    pub peer: Option<SocketAddr>,
     /// The caller's own credential, if it sent one: the whole value of `Authorization`.
     pub authorization: Option<SecretString>,
+    /// What the sandbox that serves the request was given so far.
+    pub session: Arc<Session>,
+}
+
+impl Caller {
+    /// Whoever is on this host: an administrator.
+    #[must_use]
+    pub fn local(request_id: RequestId, authorization: Option<SecretString>) -> Self {
+        Self {
+            request_id,
+            identity: Identity::Known(Arc::new(Principal::local())),
+            peer: None,
+            authorization,
+            session: Arc::default(),
+        }
+    }
 }
 
 /// What a relay has under way.
@@ -70,7 +112,16 @@ pub struct Stats {
 pub struct Relay {
     clusters: Arc<Clusters>,
     repositories: Arc<Repositories>,
+    policy: Arc<Policy>,
+    audit: Arc<Audit>,
+    rate: Rate,
+    identities: Identities,
+    discovery: Discovery,
     intake: Intake,
+    /// The places for answers that must be looked at.
+    answers: Arc<Semaphore>,
+    /// Where releases were lately.
+    finds: Finds,
     longest: Longest,
     calls: Gauge,
 }
@@ -83,13 +134,25 @@ struct Longest {
 }
 
 impl Relay {
-    /// A relay to `clusters` and `repositories` with the limits of `config`.
+    /// A relay to `clusters` and `repositories` with the limits and grants of `config`.
     #[must_use]
-    pub fn new(clusters: Arc<Clusters>, repositories: Arc<Repositories>, config: &Config) -> Self {
+    pub fn new(
+        clusters: Arc<Clusters>,
+        repositories: Arc<Repositories>,
+        audit: Arc<Audit>,
+        config: &Config,
+    ) -> Self {
         Self {
             clusters,
             repositories,
+            policy: Arc::new(Policy::compile(config)),
+            audit,
+            rate: Rate::new(&config.rate),
+            identities: Identities::default(),
+            discovery: Discovery::default(),
             intake: Intake::new(config.limits.queue),
+            answers: frames::budget(),
+            finds: Finds::default(),
             longest: Longest {
                 read: config.limits.read_deadline,
                 mutation: config.limits.deadline,
@@ -113,6 +176,9 @@ impl Relay {
     /// Dropping the future or the answer's body ends the call to the cluster; what Tiller has begun it carries on with.
     pub async fn handle(&self, caller: &Caller, request: Request<Body>) -> Response<Body> {
         if request.method() == Method::GET {
+            if request.uri().path() == rest::relay::ACCESS {
+                return self.access(caller, request.uri().query()).await;
+            }
             return match Ask::parse(request.uri().path()) {
                 Some(ask) => self.repositories(caller, &ask, request.uri()).await,
                 None => self.inventory(caller, request.uri()).await,
@@ -120,11 +186,15 @@ impl Relay {
         }
         match rest::relay::parse(request.uri().path()) {
             Some((target, method)) => self.call(caller, &target, method, request).await,
-            None => {
-                let problem = RelayError::NotACall(NotACall::Path).problem(None);
-                self.problem(caller, &problem)
-            }
+            None => self.not_a_call(caller, NotACall::Path).await,
         }
+    }
+
+    /// The answer to what is nothing that is asked here; it is taken note of.
+    async fn not_a_call(&self, caller: &Caller, why: NotACall) -> Response<Body> {
+        let problem = RelayError::NotACall(why).problem(None);
+        self.turned_away(caller, record::NO_CALL, &problem).await;
+        self.problem(caller, &problem)
     }
 
     fn problem(&self, caller: &Caller, problem: &Problem) -> Response<Body> {

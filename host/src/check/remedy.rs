@@ -3,7 +3,7 @@
 use rest::problem::{Code, Problem};
 
 use super::report;
-use crate::clusters::{AccessError, Cluster, EntryError, SendError, Tiller};
+use crate::clusters::{AccessError, Attributes, Cluster, EntryError, SendError, Tiller};
 use crate::config::Transport;
 use crate::net::Causes;
 use crate::relay::probe::ProbeError;
@@ -33,7 +33,8 @@ pub(super) fn entry(name: &str, error: &AccessError) -> String {
         | AccessError::Credentials(_)
         | AccessError::Exec(_)
         | AccessError::HalfIdentity { .. }
-        | AccessError::Impersonation => {
+        | AccessError::Impersonation
+        | AccessError::ImpersonatesAlready => {
             "correct the kubeconfig; `kubectl config view` shows it without its secrets".to_owned()
         }
     }
@@ -99,6 +100,32 @@ pub(super) fn permission(tiller: &Tiller, user: Option<&str>) -> String {
         "kubectl -n {namespace} create role tiller-edge --verb=create --resource=services/proxy --resource-name={}\n\
          kubectl -n {namespace} create rolebinding tiller-edge --role=tiller-edge {subject}",
         tiller.resource_name()
+    )
+}
+
+/// For a permission of the edge's own that is missing.
+pub(super) fn own_permission(wanted: &Attributes) -> String {
+    let Attributes {
+        verb,
+        group,
+        resource,
+        name,
+        ..
+    } = wanted;
+    let role = format!("tiller-edge-{verb}-{resource}");
+    let full = if group.is_empty() {
+        resource.clone()
+    } else {
+        format!("{resource}.{group}")
+    };
+    let only = if name.is_empty() {
+        String::new()
+    } else {
+        format!(" --resource-name={name}")
+    };
+    format!(
+        "kubectl create clusterrole {role} --verb={verb} --resource={full}{only}\n\
+         kubectl create clusterrolebinding {role} --clusterrole={role} --user=THE_EDGES_USER   # or deploy/access/"
     )
 }
 

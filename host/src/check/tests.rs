@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::config::RepositoryConfig;
+use crate::config::{KubernetesConfig, RepositoryConfig};
 use crate::relay::tests::apiserver::{Answer, ApiServer, Seen, json, status};
 use crate::relay::tests::inventory::healthy;
 use crate::relay::tests::{Rig, soon};
@@ -252,4 +252,92 @@ async fn repositories_are_asked_what_they_have() {
     };
     let report = soon(run(&config, &only)).await.unwrap();
     assert!(report.repositories.is_empty());
+}
+
+/// Healthy, and what it says of everything that the edge may but for `denied`, `verb resource`.
+async fn allowing(denied: &'static str) -> ApiServer {
+    server(move |seen| {
+        if seen.path != REVIEW {
+            return None;
+        }
+        let asked: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
+        let asked = &asked["spec"]["resourceAttributes"];
+        let what = format!(
+            "{} {}",
+            asked["verb"].as_str().unwrap(),
+            asked["resource"].as_str().unwrap()
+        );
+        Some(json(201, &json!({"status": {"allowed": what != denied}})))
+    })
+    .await
+}
+
+fn jane() -> Options {
+    Options {
+        principal: Some(Principal {
+            name: "jane".to_owned(),
+            groups: vec!["dev".to_owned()],
+            method: crate::access::Method::Token,
+        }),
+        ..Options::default()
+    }
+}
+
+#[tokio::test]
+async fn what_the_configuration_has_the_edge_ask_it_must_be_allowed_to() {
+    for (denied, fails) in [
+        ("nothing", false),
+        // Callers ask for themselves at a cluster of that version.
+        ("create tokenreviews", false),
+        ("create subjectaccessreviews", true),
+    ] {
+        let server = allowing(denied).await;
+        let mut rig = Rig::new(&server);
+        rig.config.kubernetes = Some(KubernetesConfig::default());
+        rig.config.clusters[0].manifest_authorisation = true;
+        let report = report(&rig).await;
+        assert_eq!(report.passed(), !fails, "{denied}: {report}");
+        let text = report.to_string();
+        for what in [
+            "create tokenreviews.authentication.k8s.io",
+            "create subjectaccessreviews.authorization.k8s.io",
+        ] {
+            assert!(text.contains(what), "{text}");
+        }
+        let remedy = "--verb=create --resource=subjectaccessreviews.authorization.k8s.io";
+        assert_eq!(text.contains(remedy), fails, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_edge_that_acts_as_callers_is_checked_as_somebody() {
+    let server = allowing("impersonate groups").await;
+    let mut rig = Rig::new(&server);
+    rig.config.clusters[0].credentials = CredentialSource::Impersonate;
+    let as_nobody = report(&rig).await.to_string();
+    assert!(
+        as_nobody.contains("impersonate groups is denied"),
+        "{as_nobody}"
+    );
+    assert!(as_nobody.contains("--as"), "{as_nobody}");
+
+    let as_jane = soon(run(&rig.config, &jane())).await.unwrap();
+    let text = as_jane.to_string();
+    assert!(!as_jane.passed());
+    assert!(text.contains("impersonate users jane"), "{text}");
+    assert!(
+        text.contains("--resource=groups --resource-name=dev"),
+        "{text}"
+    );
+
+    let server = allowing("nothing").await;
+    let mut rig = Rig::new(&server);
+    rig.config.clusters[0].credentials = CredentialSource::Impersonate;
+    let as_jane = soon(run(&rig.config, &jane())).await.unwrap();
+    assert!(as_jane.passed(), "{as_jane}");
+    let seen = server.seen();
+    assert!(
+        seen.iter()
+            .any(|seen| seen.headers.contains_key("impersonate-user"))
+    );
 }

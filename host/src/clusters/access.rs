@@ -23,6 +23,7 @@ use super::credentials::{
     Credentials, CredentialsError, ExecError, ExecPlugin, Provider, TokenFile,
 };
 use super::kubeconfig::{Entry, EntryError};
+use super::login::User;
 use crate::config::CredentialSource;
 use crate::net::{IdentitySource, Pem, Proxy, ProxyError, TlsSource};
 
@@ -33,11 +34,11 @@ pub(super) struct Access {
     pub(super) server: Uri,
     /// The namespace of an install that names none.
     pub(super) namespace: Option<String>,
+    /// Without a client certificate: that is the user's.
     pub(super) tls: TlsSource,
     pub(super) proxy: Option<Proxy>,
-    pub(super) credentials: Credentials,
-    /// `Impersonate-*` headers.
-    pub(super) impersonation: HeaderMap,
+    /// Whom the kubeconfig, or the pod, makes of the edge.
+    pub(super) user: User,
 }
 
 impl Access {
@@ -53,7 +54,7 @@ impl Access {
             Some(url) => Some(Proxy::from_url(url)?),
             None => Proxy::from_environment(&server)?,
         };
-        let mut tls = TlsSource {
+        let tls = TlsSource {
             authorities: pem(
                 "certificate-authority",
                 cluster.certificate_authority_data.as_deref(),
@@ -70,37 +71,37 @@ impl Access {
                 .map_err(|_| AccessError::ServerName)?,
         };
         let is_clear = server.scheme() == Some(&Scheme::HTTP);
-        let (credentials, impersonation) = match source {
-            CredentialSource::Caller if is_clear => return Err(AccessError::ClearText),
-            // Nothing of the kubeconfig's user may speak for the caller.
-            CredentialSource::Caller => (Credentials::Caller, HeaderMap::new()),
+        if is_clear && source == CredentialSource::Caller {
+            return Err(AccessError::ClearText);
+        }
+        let user = if is_clear {
             // As in kubectl: what is not encrypted carries no credential. `kubectl proxy` needs none.
-            CredentialSource::Kubeconfig if is_clear => (Credentials::Anonymous, HeaderMap::new()),
-            CredentialSource::Kubeconfig => {
-                tls.identity = identity(&user)?;
-                let impersonation = impersonation(&user)?;
-                (credentials(user, &cluster)?, impersonation)
+            User::default()
+        } else {
+            User {
+                identity: identity(&user)?,
+                impersonation: impersonation(&user)?,
+                credentials: credentials(user, &cluster)?,
             }
         };
+        if source == CredentialSource::Impersonate && !user.impersonation.is_empty() {
+            return Err(AccessError::ImpersonatesAlready);
+        }
         Ok(Self {
             server,
             namespace,
             tls,
             proxy,
-            credentials,
-            impersonation,
+            user,
         })
     }
 
     /// As the service account of the pod says.
-    pub(super) fn in_cluster(source: CredentialSource) -> Result<Self, AccessError> {
+    pub(super) fn in_cluster() -> Result<Self, AccessError> {
         let config = KubeConfig::incluster_env().map_err(AccessError::NotInCluster)?;
-        let credentials = match (source, config.auth_info.token_file) {
-            (CredentialSource::Caller, _) => Credentials::Caller,
-            (CredentialSource::Kubeconfig, Some(path)) => {
-                Credentials::TokenFile(TokenFile::new(path.into()))
-            }
-            (CredentialSource::Kubeconfig, None) => Credentials::Anonymous,
+        let credentials = match config.auth_info.token_file {
+            Some(path) => Credentials::TokenFile(TokenFile::new(path.into())),
+            None => Credentials::Anonymous,
         };
         Ok(Self {
             proxy: None,
@@ -112,8 +113,10 @@ impl Access {
                 insecure: false,
                 server_name: None,
             },
-            credentials,
-            impersonation: HeaderMap::new(),
+            user: User {
+                credentials,
+                ..User::default()
+            },
         })
     }
 }
@@ -264,6 +267,11 @@ pub enum AccessError {
         /// Which half is there.
         has: &'static str,
     },
+    /// The kubeconfig's user acts as somebody already, so that it cannot act as callers.
+    #[error(
+        "`credentials = \"impersonate\"` needs a user that acts as nobody else: remove `as` from the kubeconfig's user"
+    )]
+    ImpersonatesAlready,
     /// `as`, `as-uid`, `as-groups` or `as-user-extra` hold what no header can carry.
     #[error("`as` and what goes with it cannot be sent as headers")]
     Impersonation,

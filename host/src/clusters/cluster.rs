@@ -1,21 +1,32 @@
 //! One cluster of the edge: what callers may know of it, its Tillers, and sending requests to its APIServer.
+//!
+//! Whose credentials a request carries is decided here, once: [`Cluster::send`] is the only way for what a caller wants,
+//! and the edge's own login is lent to questions about callers and about the edge itself, which this module's
+//! neighbours ask.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
-use http_body_util::Full;
+use http::uri::Scheme;
+use http::{HeaderMap, Method, Request, Response, Uri};
 use rest::relay::{ClusterView, TillerView};
 use secrecy::SecretString;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::access::Access;
+use super::behalf::Behalf;
 use super::connection::{Connection, SendError, Upstream};
-use super::credentials::{Credential, Credentials};
-use crate::config::{ClusterConfig, DEFAULT_TILLER, TillerConfig, Transport};
-use crate::net::Gauge;
+use super::credentials::{Credential, CredentialsError};
+use super::login::{Login, send_with};
+use super::subject::{Subject, Unsendable};
+use crate::access::Principal;
+use crate::config::{
+    ClusterConfig, CredentialSource, DEFAULT_TILLER, KubernetesConfig, TillerConfig, Transport,
+    matches,
+};
+use crate::grants::Place;
+use crate::net::{Gauge, TlsSource};
 
 /// One cluster: its name, its Tillers, and the connections to its APIServer.
 pub struct Cluster {
@@ -26,36 +37,78 @@ pub struct Cluster {
     namespace: Option<String>,
     server: Uri,
     tillers: Vec<Tiller>,
-    credentials: Credentials,
-    impersonation: HeaderMap,
-    connection: Connection,
+    authority: Authority,
+    /// For what callers show by themselves: without a client certificate, which would win over their tokens.
+    bare: Connection,
+    /// Goes before the names of the cluster's own users; none if it may not say who callers are.
+    prefix: Option<String>,
+    checks_manifests: bool,
+}
+
+/// Who the APIServer takes the edge's requests for.
+enum Authority {
+    /// The caller, by its own credentials. The edge's own, if it has any, are for learning who that is.
+    Caller { own: Option<Login> },
+    /// The edge.
+    Edge(Login),
+    /// The caller, because the edge says so.
+    Impersonate(Login),
 }
 
 impl Cluster {
-    /// `context` is the kubeconfig's name for it, if it is in one.
+    /// `context` is the kubeconfig's name for it, if it is in one; `kubernetes` says whether it may tell who callers
+    /// are.
     pub(super) fn new(
         config: &ClusterConfig,
+        kubernetes: Option<&KubernetesConfig>,
         context: Option<String>,
         access: Access,
         connect_timeout: Duration,
-        open: Gauge,
+        open: &Gauge,
     ) -> Self {
+        let Access {
+            server,
+            namespace,
+            tls,
+            proxy,
+            mut user,
+        } = access;
         let mut tillers: Vec<Tiller> = config.tillers.iter().map(Tiller::new).collect();
         if tillers.is_empty() {
             tillers.push(Tiller::new(&TillerConfig::default()));
         }
         tillers.sort_by_key(|tiller| tiller.name != DEFAULT_TILLER);
+        let connection = |tls| Connection::new(tls, proxy.clone(), connect_timeout, open.clone());
+        let bare = connection(tls.clone());
+        let is_known = !user.is_anonymous();
+        let tls = TlsSource {
+            identity: user.identity.take(),
+            ..tls
+        };
+        let login = Login::new(user, connection(tls));
         Self {
             name: config.name.clone(),
             context,
             region: config.region.clone(),
             labels: config.labels.clone(),
-            namespace: config.namespace.clone().or(access.namespace),
-            server: access.server,
+            namespace: config.namespace.clone().or(namespace),
+            server,
             tillers,
-            credentials: access.credentials,
-            impersonation: access.impersonation,
-            connection: Connection::new(access.tls, access.proxy, connect_timeout, open),
+            authority: match config.credentials {
+                CredentialSource::Caller => Authority::Caller {
+                    own: is_known.then_some(login),
+                },
+                CredentialSource::Impersonate => Authority::Impersonate(login),
+                CredentialSource::Kubeconfig => Authority::Edge(login),
+            },
+            bare,
+            prefix: kubernetes
+                .filter(|kubernetes| {
+                    let mut patterns = kubernetes.clusters.iter();
+                    patterns.any(|pattern| matches(pattern, &config.name))
+                })
+                .map(|kubernetes| kubernetes.prefix.clone()),
+            checks_manifests: config.manifest_authorisation,
         }
     }
 
@@ -90,10 +143,60 @@ impl Cluster {
         self.tillers.iter().find(|tiller| tiller.name == name)
     }
 
+    /// Its region.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        self.region.as_deref()
+    }
+
+    /// Its labels.
+    #[must_use]
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        &self.labels
+    }
+
+    /// It, or one of its Tillers, as grants name it.
+    #[must_use]
+    pub fn place<'a>(&'a self, tiller: Option<&'a str>) -> Place<'a> {
+        Place {
+            cluster: &self.name,
+            region: self.region.as_deref(),
+            labels: &self.labels,
+            tiller,
+        }
+    }
+
+    /// Whose credentials the APIServer sees.
+    #[must_use]
+    pub fn credentials(&self) -> CredentialSource {
+        match self.authority {
+            Authority::Caller { .. } => CredentialSource::Caller,
+            Authority::Edge(_) => CredentialSource::Kubeconfig,
+            Authority::Impersonate(_) => CredentialSource::Impersonate,
+        }
+    }
+
     /// Whether the APIServer is shown the caller's own credentials.
     #[must_use]
     pub fn is_callers(&self) -> bool {
-        matches!(self.credentials, Credentials::Caller)
+        self.credentials() == CredentialSource::Caller
+    }
+
+    /// What goes before the names of the cluster's own users; none if it may not say who callers are.
+    #[must_use]
+    pub fn identity_prefix(&self) -> Option<&str> {
+        self.prefix.as_deref()
+    }
+
+    /// Whether what charts make is checked against the caller's permissions in the cluster.
+    #[must_use]
+    pub fn checks_manifests(&self) -> bool {
+        self.checks_manifests
+    }
+
+    /// `principal` as the APIServer knows it.
+    pub(crate) fn subject(&self, principal: &Principal) -> Result<Subject, Unsendable> {
+        Subject::new(principal, self.prefix.as_deref().unwrap_or_default())
     }
 
     /// What callers may know of it, without its Tillers.
@@ -109,65 +212,82 @@ impl Cluster {
         }
     }
 
-    /// Sends a request to the APIServer, with credentials, and waits for the head of the answer until `deadline`;
-    /// `caller` is the caller's own `Authorization`.
+    /// Sends a caller's request to the APIServer, with credentials, and waits for the head of the answer until
+    /// `deadline`.
     ///
-    /// A 401 comes before the APIServer has done anything with the request, so if there is another credential or client
-    /// certificate then, the request is sent once more with it. Nothing else is ever sent twice.
+    /// It is sent once, and once more only with another credential after a 401.
     pub(crate) async fn send(
         &self,
-        caller: Option<&SecretString>,
+        behalf: &Behalf<'_>,
         outgoing: &Outgoing,
         deadline: Instant,
     ) -> Result<Response<Upstream>, SendError> {
-        let too_late = |_| SendError::Deadline { sent: false };
-        let credential = timeout_at(deadline, self.credentials.current(caller))
-            .await
-            .map_err(too_late)??;
-        let response = self.send_as(&credential, outgoing, deadline).await?;
-        if !is_refusal(&response) {
-            return Ok(response);
-        }
-        let renewed = timeout_at(deadline, self.renew(credential))
-            .await
-            .map_err(too_late)??;
-        match renewed {
-            None => Ok(response),
-            Some(renewed) => {
-                drop(response);
-                self.send_as(&renewed, outgoing, deadline).await
+        match &self.authority {
+            Authority::Caller { .. } => {
+                let authorization = behalf
+                    .authorization
+                    .ok_or(CredentialsError::CallerSentNone)?;
+                self.send_bare(authorization, outgoing, deadline).await
+            }
+            Authority::Edge(login) => login.send(&self.request(outgoing)?, deadline).await,
+            Authority::Impersonate(login) => {
+                let subject = self
+                    .subject(behalf.principal)
+                    .and_then(|subject| subject.headers())
+                    .map_err(CredentialsError::from)?;
+                let mut request = self.request(outgoing)?;
+                request.headers_mut().extend(subject);
+                login.send(&request, deadline).await
             }
         }
     }
 
-    /// With what to send again after `refused` was, if with anything.
-    async fn renew(&self, refused: Credential) -> Result<Option<Credential>, SendError> {
-        Ok(match self.credentials.renew(&refused).await? {
-            None if self.connection.has_new_certificates().await => Some(refused),
-            renewed => renewed,
+    /// Sends a question of the edge's own, with its own credentials; none if it has none.
+    pub(super) async fn send_as_edge(
+        &self,
+        outgoing: &Outgoing,
+        deadline: Instant,
+    ) -> Option<Result<Response<Upstream>, SendError>> {
+        let login = match &self.authority {
+            Authority::Caller { own } => own.as_ref()?,
+            Authority::Edge(login) | Authority::Impersonate(login) => login,
+        };
+        Some(match self.request(outgoing) {
+            Ok(request) => login.send(&request, deadline).await,
+            Err(error) => Err(error),
         })
     }
 
-    async fn send_as(
+    /// Sends a request with nothing but the caller's own `Authorization`, whatever credentials are configured.
+    pub(super) async fn send_bare(
         &self,
-        credential: &Credential,
+        authorization: &SecretString,
         outgoing: &Outgoing,
         deadline: Instant,
     ) -> Result<Response<Upstream>, SendError> {
+        self.check_is_encrypted()?;
+        let credential = Credential::of_caller(authorization)?;
+        let request = self.request(outgoing)?;
+        send_with(&self.bare, &credential, request, deadline).await
+    }
+
+    /// Whether what callers show may be sent there at all.
+    pub(super) fn check_is_encrypted(&self) -> Result<(), SendError> {
+        if self.server.scheme() == Some(&Scheme::HTTPS) {
+            Ok(())
+        } else {
+            Err(CredentialsError::ClearText.into())
+        }
+    }
+
+    fn request(&self, outgoing: &Outgoing) -> Result<Request<Bytes>, SendError> {
         let mut request = Request::builder()
             .method(outgoing.method.clone())
             .uri(self.uri(&outgoing.path)?)
-            .body(Full::new(outgoing.body.clone()))
+            .body(outgoing.body.clone())
             .map_err(SendError::Request)?;
-        let headers = request.headers_mut();
-        headers.extend(outgoing.headers.clone());
-        headers.extend(self.impersonation.clone());
-        if let Some(authorization) = &credential.authorization {
-            headers.insert(AUTHORIZATION, authorization.clone());
-        }
-        self.connection
-            .send(request, credential.identity.as_ref(), deadline)
-            .await
+        *request.headers_mut() = outgoing.headers.clone();
+        Ok(request)
     }
 
     /// `path` under the path that the APIServer is served at.
@@ -188,8 +308,18 @@ impl std::fmt::Debug for Cluster {
         f.debug_struct("Cluster")
             .field("name", &self.name)
             .field("server", &self.server)
-            .field("credentials", &self.credentials)
+            .field("authority", &self.authority)
             .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Caller { own } => f.debug_struct("Caller").field("own", own).finish(),
+            Self::Edge(login) => f.debug_tuple("Edge").field(login).finish(),
+            Self::Impersonate(login) => f.debug_tuple("Impersonate").field(login).finish(),
+        }
     }
 }
 
@@ -283,9 +413,4 @@ impl Tiller {
             ..TillerView::default()
         }
     }
-}
-
-/// Whether the APIServer did not accept the credentials. What has a gRPC status was said further on.
-fn is_refusal(response: &Response<Upstream>) -> bool {
-    response.status() == StatusCode::UNAUTHORIZED && !response.headers().contains_key("grpc-status")
 }

@@ -23,15 +23,15 @@ pub use self::exec::ExecError;
 pub(crate) use self::exec::ExecPlugin;
 pub(crate) use self::provider::Provider;
 pub(crate) use self::token_file::TokenFile;
+use super::subject::Unsendable;
 use crate::net::Identity;
 
 /// Where the credentials of a cluster come from.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Credentials {
     /// No credential but, perhaps, the client certificate.
+    #[default]
     Anonymous,
-    /// The caller's own `Authorization`.
-    Caller,
     /// A program that prints them.
     Exec(ExecPlugin),
     /// A token or password of the kubeconfig: it never changes.
@@ -56,20 +56,10 @@ impl Credentials {
         Self::Fixed(sensitive(header))
     }
 
-    /// What a request sent now carries; `caller` is the caller's own `Authorization`.
-    pub(crate) async fn current(
-        &self,
-        caller: Option<&SecretString>,
-    ) -> Result<Credential, CredentialsError> {
+    /// What a request sent now carries.
+    pub(crate) async fn current(&self) -> Result<Credential, CredentialsError> {
         match self {
             Self::Anonymous => Ok(Credential::default()),
-            Self::Caller => caller
-                .ok_or(CredentialsError::CallerSentNone)
-                .and_then(|value| {
-                    HeaderValue::try_from(value.expose_secret())
-                        .map_err(|_| CredentialsError::CallerUnprintable)
-                })
-                .map(Credential::from_header),
             Self::Exec(plugin) => plugin.current().await,
             Self::Fixed(header) => Ok(Credential::from_header(header.clone())),
             Self::Provider(provider) => provider.current().await,
@@ -85,7 +75,7 @@ impl Credentials {
         let renewed = match self {
             Self::Exec(plugin) => plugin.renew(refused).await?,
             Self::TokenFile(file) => file.renew().await?,
-            Self::Anonymous | Self::Caller | Self::Fixed(_) | Self::Provider(_) => return Ok(None),
+            Self::Anonymous | Self::Fixed(_) | Self::Provider(_) => return Ok(None),
         };
         Ok((renewed != *refused).then_some(renewed))
     }
@@ -100,6 +90,13 @@ pub(crate) struct Credential {
 }
 
 impl Credential {
+    /// A caller's own `Authorization`, passed on unchanged.
+    pub(crate) fn of_caller(authorization: &SecretString) -> Result<Self, CredentialsError> {
+        HeaderValue::try_from(authorization.expose_secret())
+            .map(Self::from_header)
+            .map_err(|_| CredentialsError::CallerUnprintable)
+    }
+
     fn from_header(header: HeaderValue) -> Self {
         Self {
             authorization: Some(sensitive(header)),
@@ -120,9 +117,15 @@ pub enum CredentialsError {
         "this cluster is reached with the caller's own credentials, and the request has no Authorization header"
     )]
     CallerSentNone,
+    /// The principal cannot be named to an APIServer, so nothing can be sent as it.
+    #[error(transparent)]
+    CallerUnsendable(#[from] Unsendable),
     /// What the caller sent cannot be passed on.
     #[error("the request's Authorization header cannot be passed on to the cluster")]
     CallerUnprintable,
+    /// The caller's credentials would be sent unencrypted.
+    #[error("the cluster is reached without TLS, which carries no caller's credentials")]
+    ClearText,
     /// An exec plugin of the kubeconfig failed.
     #[error("the credential plugin `{command}` gave no credential")]
     Exec {
@@ -173,17 +176,11 @@ mod tests {
     #[tokio::test]
     async fn basic_credentials_are_what_rfc_7617_says() {
         let credentials = Credentials::basic("Aladdin", &SecretString::from("open sesame"));
-        let credential = credentials.current(None).await.unwrap();
+        let credential = credentials.current().await.unwrap();
         assert_eq!(
             credential.authorization.unwrap(),
             "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="
         );
-    }
-
-    #[tokio::test]
-    async fn a_caller_without_authorization_is_told_so() {
-        let error = Credentials::Caller.current(None).await.unwrap_err();
-        assert!(matches!(error, CredentialsError::CallerSentNone), "{error}");
     }
 
     #[tokio::test]
@@ -192,8 +189,8 @@ mod tests {
         let credentials = Credentials::token(&SecretString::from("kube-s3cret")).unwrap();
         let shown = format!(
             "{credentials:?} {:?} {:?} {:?}",
-            credentials.current(None).await.unwrap(),
-            Credentials::Caller.current(Some(&caller)).await.unwrap(),
+            credentials.current().await.unwrap(),
+            Credential::of_caller(&caller).unwrap(),
             Credentials::token(&SecretString::from("broken-s3cret\n")),
         );
         assert!(!shown.contains("s3cret"), "{shown}");
@@ -202,7 +199,7 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_change_is_not_renewed() {
         let credentials = Credentials::token(&SecretString::from("t")).unwrap();
-        let refused = credentials.current(None).await.unwrap();
+        let refused = credentials.current().await.unwrap();
         assert_eq!(credentials.renew(&refused).await.unwrap(), None);
     }
 }

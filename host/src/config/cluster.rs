@@ -40,12 +40,29 @@ pub struct ClusterConfig {
     /// Whose credentials the API server sees.
     #[serde(default)]
     pub credentials: CredentialSource,
+    /// Whether every object that an install, upgrade or rollback would make is checked against the cluster's own
+    /// authorisation of the caller first.
+    #[serde(default)]
+    pub manifest_authorisation: bool,
+    /// Refuses every mutation.
+    #[serde(default)]
+    pub read_only: bool,
+    /// Releases that nobody changes, by name; `*` stands for any text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protected: Vec<String>,
     /// The cluster's Tillers. Empty: one, with every default of [`TillerConfig`].
     #[serde(default, rename = "tiller", skip_serializing_if = "Vec::is_empty")]
     pub tillers: Vec<TillerConfig>,
 }
 
 impl ClusterConfig {
+    /// The names of its tillers, default applied.
+    pub(crate) fn tiller_names(&self) -> impl Iterator<Item = &str> {
+        let only = self.tillers.is_empty().then_some(DEFAULT_TILLER);
+        let named = self.tillers.iter().map(|tiller| tiller.name.as_str());
+        only.into_iter().chain(named)
+    }
+
     pub(super) fn validate(&self, key: &str, refused: &mut Vec<Invalid>) {
         validate_name(&format!("{key}.name"), &self.name, refused);
         if self.in_cluster {
@@ -84,6 +101,8 @@ impl ClusterConfig {
 pub enum CredentialSource {
     /// The caller's own `Authorization`, passed on unchanged. A call without one is refused.
     Caller,
+    /// Those of the kubeconfig, or of the pod, acting as the caller: `Impersonate-User` and `Impersonate-Group`.
+    Impersonate,
     /// Those of the kubeconfig, or of the pod.
     #[default]
     Kubeconfig,

@@ -5,10 +5,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::units;
-use super::{Invalid, Size};
+use super::{Config, Invalid, Size};
 
 /// The largest memory one sandbox can be given: the address space reserved for each is this large.
 pub(crate) const MAX_MEMORY: u64 = 1 << 30;
+
+/// Connections of one address where nothing else is configured: more than any caller needs, a quarter of what there is.
+const PER_ADDRESS: usize = 256;
 
 /// More than this, and the reserved address space alone leaves no room (2^47 bytes at 1 GiB and guard each).
 const MAX_SANDBOXES: u32 = 4096;
@@ -19,6 +22,12 @@ const MAX_SANDBOXES: u32 = 4096;
 pub struct Limits {
     /// Connections from callers at once; further ones wait to be accepted.
     pub connections: usize,
+    /// Connections from one address at once; further ones are closed. Of IPv6 the first 64 bits are one address. None: 256,
+    /// or no limit where something else ends TLS, for then every address is its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_per_address: Option<usize>,
+    /// Requests that one HTTP/2 connection may have under way at once.
+    pub streams: u32,
     /// Requests in a sandbox at once.
     pub sandboxes: u32,
     /// How long a request may wait for a sandbox before it is answered `edge_busy`.
@@ -37,6 +46,9 @@ pub struct Limits {
     pub header: Size,
     /// The most headers in a request.
     pub headers: usize,
+    /// How long a caller may take until TLS is agreed upon.
+    #[serde(with = "units::duration")]
+    pub handshake_timeout: Duration,
     /// How long a request's head may take to arrive, and how long a connection may lie idle.
     #[serde(with = "units::duration")]
     pub header_timeout: Duration,
@@ -58,10 +70,16 @@ impl Limits {
     pub(super) fn validate(&self, refused: &mut Vec<Invalid>) {
         for (key, is_zero) in [
             ("connections", self.connections == 0),
+            (
+                "connections_per_address",
+                self.connections_per_address == Some(0),
+            ),
+            ("streams", self.streams == 0),
             ("sandboxes", self.sandboxes == 0),
             ("memory", self.memory.bytes() == 0),
             ("cpu", self.cpu.is_zero()),
             ("headers", self.headers == 0),
+            ("handshake_timeout", self.handshake_timeout.is_zero()),
             ("header_timeout", self.header_timeout.is_zero()),
             ("body_timeout", self.body_timeout.is_zero()),
             ("stall", self.stall.is_zero()),
@@ -105,10 +123,21 @@ impl Limits {
     }
 }
 
+impl Config {
+    /// How many connections one address may have; none: as many as there may be in all.
+    #[must_use]
+    pub fn connections_per_address(&self) -> Option<usize> {
+        let usual = (!self.tls.terminated).then_some(PER_ADDRESS);
+        self.limits.connections_per_address.or(usual)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            connections_per_address: None,
+            streams: 128,
             sandboxes: 64,
             queue: Duration::from_secs(5),
             memory: Size::MIB * 256,
@@ -117,11 +146,27 @@ impl Default for Limits {
             body: Size::MIB * 32,
             header: Size::KIB * 64,
             headers: 100,
+            handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
             body_timeout: Duration::from_secs(300),
             stall: Duration::from_secs(60),
             deadline: Duration::from_secs(3600),
             read_deadline: Duration::from_secs(120),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_one_address_for_all_its_callers() {
+        let mut config = Config::default();
+        assert_eq!(config.connections_per_address(), Some(PER_ADDRESS));
+        config.tls.terminated = true;
+        assert_eq!(config.connections_per_address(), None);
+        config.limits.connections_per_address = Some(7);
+        assert_eq!(config.connections_per_address(), Some(7));
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::chart_url::{ChartUrl, Scheme};
 use super::charts::Network;
+use super::pattern::is_pattern;
 use super::{Config, Invalid};
 
 /// One repository: where it is, what it may be used for, and how it is reached.
@@ -23,7 +24,7 @@ pub struct RepositoryConfig {
     /// The clusters its charts may be installed in. Empty: all.
     #[serde(default)]
     pub clusters: Vec<String>,
-    /// Patterns of the charts that may be taken from it, see [`matches()`]. Empty: all.
+    /// Patterns of the charts that may be taken from it, see [`matches()`](super::matches()). Empty: all.
     #[serde(default)]
     pub charts: Vec<String>,
     /// The user of its login.
@@ -211,67 +212,6 @@ impl RepositoryConfig {
             (Some(_), None) => refuse("cert_file", "needs `key_file`, its key".to_owned()),
             (None, Some(_)) => refuse("key_file", "needs `cert_file`, its certificate".to_owned()),
             _ => (),
-        }
-    }
-}
-
-/// Whether `name` is as `pattern` says, in which each `*` stands for any text.
-#[must_use]
-pub fn matches(pattern: &str, name: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else {
-        return pattern == name;
-    };
-    let Some(mut name) = name.strip_prefix(first) else {
-        return false;
-    };
-    let mut parts: Vec<&str> = rest.split('*').collect();
-    let last = parts.pop().unwrap_or_default();
-    for part in parts {
-        // The earliest place leaves the most for what follows.
-        let Some(place) = name.find(part) else {
-            return false;
-        };
-        name = name.split_at(place + part.len()).1;
-    }
-    name.ends_with(last)
-}
-
-fn is_pattern(pattern: &str) -> bool {
-    let odd = |c: char| c.is_control() || c.is_whitespace() || "?[]{}\\!,".contains(c);
-    !pattern.is_empty() && !pattern.contains(odd)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_star_stands_for_any_text_and_nothing_else_does() {
-        for (pattern, name) in [
-            ("*", ""),
-            ("*", "web"),
-            ("web", "web"),
-            ("web-*", "web-a"),
-            ("web-*", "web-"),
-            ("*-web", "a-web"),
-            ("a*b*c", "abc"),
-            ("a*b*c", "axbbxc"),
-            ("a*a", "aa"),
-            ("**", "x"),
-            ("team/*", "team/web"),
-        ] {
-            assert!(matches(pattern, name), "{pattern} {name}");
-        }
-        for (pattern, name) in [
-            ("", "web"),
-            ("web", "web2"),
-            ("web-*", "web"),
-            ("a*a", "a"),
-            ("a*b*c", "acb"),
-            ("w.b", "web"),
-            ("WEB", "web"),
-        ] {
-            assert!(!matches(pattern, name), "{pattern} {name}");
         }
     }
 }

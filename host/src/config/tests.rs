@@ -1,4 +1,6 @@
 use super::*;
+use crate::access::TokenHash;
+use crate::grants::{Action, Window};
 
 fn parse(text: &str) -> Result<Config, ConfigError> {
     Config::parse(text, Path::new("/etc/edge/edge.toml"))
@@ -92,7 +94,8 @@ fn a_value_of_the_wrong_kind_is_named_with_what_to_write() {
         ),
         (
             "[[cluster]]\nname = \"a\"\n[[cluster]]\nname = \"b\"\ncredentials = \"mine\"",
-            "/etc/edge/edge.toml:5: cluster[1].credentials: unknown variant `mine`, expected `caller` or `kubeconfig`",
+            "/etc/edge/edge.toml:5: cluster[1].credentials: unknown variant `mine`, expected one of `caller`, \
+             `impersonate`, `kubeconfig`",
         ),
         (
             "[[cluster]]\ncontext = \"a\"",
@@ -394,6 +397,69 @@ fn the_documentation_shows_every_key() {
             keyring: Some(PathBuf::new()),
             ..RepositoryConfig::default()
         }],
+        limits: Limits {
+            connections_per_address: Some(1),
+            ..Limits::default()
+        },
+        tls: TlsConfig {
+            certificate_file: Some(PathBuf::new()),
+            key_file: Some(PathBuf::new()),
+            hsts: Some(Duration::ZERO),
+            terminated: false,
+        },
+        certificates: Some(CertificatesConfig {
+            ca_file: PathBuf::new(),
+            crl_file: Some(PathBuf::new()),
+            required: false,
+            name: CertificateName::Cn,
+            prefix: String::new(),
+        }),
+        kubernetes: Some(KubernetesConfig::default()),
+        anonymous: Some(AnonymousConfig {
+            actions: vec![Action::Read],
+            clusters: vec![String::new()],
+        }),
+        rate: RateConfig {
+            principal: Some("50/s".parse().expect("a pace")),
+            cluster: Some("50/s".parse().expect("a pace")),
+        },
+        audit: AuditConfig {
+            file: Some(PathBuf::new()),
+            ..AuditConfig::default()
+        },
+        tokens: vec![TokenConfig {
+            groups: vec![String::new()],
+            hash: Some(TokenHash::of("")),
+            hash_file: Some(PathBuf::new()),
+            expires: Some(jiff::Timestamp::UNIX_EPOCH),
+            ..TokenConfig::default()
+        }],
+        oidc: vec![OidcConfig {
+            issuer: String::new(),
+            audiences: Vec::new(),
+            algorithms: Vec::new(),
+            name_claim: String::new(),
+            groups_claim: String::new(),
+            prefix: String::new(),
+            required_claims: [(String::from("hd"), ClaimValue::Bool(true))].into(),
+            skew: Duration::ZERO,
+            ca_file: Some(PathBuf::new()),
+            addresses: Vec::new(),
+        }],
+        grants: vec![GrantConfig {
+            name: Some(String::new()),
+            labels: [(String::from("tier"), String::new())].into(),
+            ..GrantConfig::default()
+        }],
+        refusals: vec![RefusalConfig {
+            name: Some(String::new()),
+            windows: vec![Window::Weekly {
+                days: Vec::new(),
+                hours: Some((jiff::civil::Time::midnight(), jiff::civil::Time::MAX)),
+                zone: jiff::tz::TimeZone::UTC,
+            }],
+            ..RefusalConfig::default()
+        }],
         ..Config::default()
     };
     let full = toml::Table::try_from(full).expect("serialises");
@@ -425,7 +491,7 @@ fn keys(prefix: &str, table: &toml::Table) -> Vec<String> {
     for (name, value) in table {
         let key = format!("{prefix}{name}");
         match value {
-            toml::Value::Table(inner) if name != "labels" => {
+            toml::Value::Table(inner) if !["labels", "required_claims"].contains(&&**name) => {
                 found.extend(keys(&format!("{key}."), inner));
             }
             toml::Value::Array(items) => {

@@ -6,6 +6,7 @@ use std::ops::Mul;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -116,7 +117,7 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// Durations as `"300ms"`, `"30s"`, `"5m"`, `"1h30m"`.
+/// Durations as `"300ms"`, `"30s"`, `"5m"`, `"1h30m"`, `"180d"`.
 pub(super) mod duration {
     use super::*;
 
@@ -140,6 +141,27 @@ pub(super) mod duration {
     }
 }
 
+/// A duration that may be left out.
+pub(super) mod optional_duration {
+    use super::*;
+
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => duration::serialize(value, serializer),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        duration::deserialize(deserializer).map(Some)
+    }
+}
+
 /// An address with a port; a name would leave open which of its addresses is meant.
 pub(super) fn socket_address<'de, D: Deserializer<'de>>(
     deserializer: D,
@@ -153,7 +175,26 @@ pub(super) fn socket_address<'de, D: Deserializer<'de>>(
     })
 }
 
-const DURATION_UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+/// A moment with its distance from UTC, in quotes.
+pub(super) fn timestamp<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map(Some).map_err(|_| {
+        de::Error::invalid_value(
+            Unexpected::Str(&text),
+            &"a time such as \"2027-01-31T18:00:00Z\" or \"2027-01-31T18:00:00+01:00\"",
+        )
+    })
+}
+
+const DURATION_UNITS: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1000),
+    ("ms", 1),
+];
 
 /// Units in descending order, each at most once; `None` for anything else.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
@@ -207,6 +248,7 @@ mod tests {
             ("300ms", 300),
             ("30s", 30_000),
             ("5m", 300_000),
+            ("180d", 15_552_000_000),
             ("1h30m", 5_400_000),
             ("1m500ms", 60_500),
             ("0", 0),
@@ -231,7 +273,8 @@ mod tests {
             "1s1s",
             "-1s",
             "1.5s",
-            "1d",
+            "1w",
+            "1h1d",
             "99999999999999999999s",
         ] {
             assert_eq!(parse_duration(text), None, "{text}");

@@ -1,7 +1,7 @@
 //! What a request must be before anything is done for it, and what of it goes no further than this edge.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, ORIGIN, TE, TRAILER,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::{Authority, Scheme};
@@ -10,6 +10,8 @@ use rest::problem::{Code, Problem};
 use secrecy::SecretString;
 
 use crate::config::Limits;
+
+use super::cors::Cors;
 
 /// What concerns one connection only, besides whatever its `Connection` header names.
 const HOP_BY_HOP: [HeaderName; 8] = [
@@ -32,14 +34,15 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 pub(super) fn admit<B>(
     request: &mut Request<B>,
     limits: &Limits,
+    cors: &Cors,
 ) -> Result<Option<SecretString>, Problem> {
     let authority = authority(request)?;
-    check_origin(request.headers(), &authority)?;
+    cors.check(request.method(), request.headers(), &authority)?;
     check_length(request.headers(), limits)?;
     let authorization = take_authorization(request.headers_mut())?;
     strip_hop_by_hop(request.headers_mut());
     request.headers_mut().remove(HOST);
-    *request.uri_mut() = absolute(request.uri(), authority)?;
+    *request.uri_mut() = absolute(request.uri(), cors.scheme(), authority)?;
     Ok(authorization)
 }
 
@@ -65,24 +68,6 @@ fn authority<B>(request: &Request<B>) -> Result<Authority, Problem> {
         (Some(named), _) => Ok(named.clone()),
         (None, Some(host)) => Ok(host),
         (None, None) => Ok(Authority::from_static("localhost")),
-    }
-}
-
-/// A page of some web site may not act for the person who looks at it: browsers send such requests to loopback without
-/// asking, and say where they come from.
-fn check_origin(headers: &HeaderMap, authority: &Authority) -> Result<(), Problem> {
-    let Some(origin) = headers.get(ORIGIN) else {
-        return Ok(());
-    };
-    let same = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.split_once("://"))
-        .is_some_and(|(_, host)| host.eq_ignore_ascii_case(authority.as_str()));
-    if same {
-        Ok(())
-    } else {
-        Err(invalid("requests from pages of other origins are refused"))
     }
 }
 
@@ -132,12 +117,12 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-fn absolute(uri: &Uri, authority: Authority) -> Result<Uri, Problem> {
+fn absolute(uri: &Uri, scheme: &Scheme, authority: Authority) -> Result<Uri, Problem> {
     if !uri.path().starts_with('/') {
         return Err(invalid("the request has no path"));
     }
     let mut parts = uri.clone().into_parts();
-    parts.scheme = Some(Scheme::HTTP);
+    parts.scheme = Some(scheme.clone());
     parts.authority = Some(authority);
     Uri::from_parts(parts).map_err(|_| invalid("the request has no path"))
 }
@@ -162,7 +147,7 @@ mod tests {
 
     fn admitted(uri: &str, headers: &[(&'static str, &str)]) -> Result<Request<()>, Code> {
         let mut request = request(uri, headers);
-        admit(&mut request, &Limits::default())
+        admit(&mut request, &Limits::default(), &Cors::none())
             .map(|_| request)
             .map_err(|problem| problem.code)
     }
@@ -223,7 +208,7 @@ mod tests {
     #[test]
     fn the_credential_is_taken_out_and_told_to_nobody() {
         let mut request = request("/v1", &[("authorization", "Bearer s3cret")]);
-        let taken = admit(&mut request, &Limits::default()).expect("admitted");
+        let taken = admit(&mut request, &Limits::default(), &Cors::none()).expect("admitted");
         assert!(request.headers().get(AUTHORIZATION).is_none());
         assert!(!format!("{taken:?}").contains("s3cret"));
         assert_eq!(taken.expect("there").expose_secret(), "Bearer s3cret");
@@ -258,9 +243,9 @@ mod tests {
             ..Limits::default()
         };
         let mut fits = request("/", &[("content-length", "10")]);
-        admit(&mut fits, &limits).expect("admitted");
+        admit(&mut fits, &limits, &Cors::none()).expect("admitted");
         let mut large = request("/", &[("content-length", "11")]);
-        let problem = admit(&mut large, &limits).expect_err("refused");
+        let problem = admit(&mut large, &limits, &Cors::none()).expect_err("refused");
         assert_eq!(problem.code, Code::BodyTooLarge);
     }
 }

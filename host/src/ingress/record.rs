@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use http::{Method, StatusCode};
 
+use crate::access::Identity;
+
 use super::request_id::RequestId;
 use super::upload::Arrival;
 
@@ -43,6 +45,7 @@ pub(super) struct Record {
     method: Method,
     path: String,
     arrival: Arc<Arrival>,
+    caller: Option<Identity>,
     status: Option<StatusCode>,
     sent: u64,
     /// None while nobody knows better than that it is being dropped.
@@ -62,10 +65,15 @@ impl Record {
             method,
             path: path.chars().take(MAX_PATH).collect(),
             arrival,
+            caller: None,
             status: None,
             sent: 0,
             ending: None,
         }
+    }
+
+    pub(super) fn authenticated(&mut self, caller: Identity) {
+        self.caller = Some(caller);
     }
 
     pub(super) fn answered(&mut self, status: StatusCode) {
@@ -89,10 +97,21 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let milliseconds = self.started.elapsed().as_secs_f64() * 1000.0;
+        let (principal, authentication) = match &self.caller {
+            None => (None, None),
+            Some(Identity::Known(principal)) => (
+                Some(principal.name.as_str()),
+                Some(principal.method.as_str()),
+            ),
+            // Each cluster says for itself who that is, in the audit log.
+            Some(Identity::PerCluster) => (None, Some("kubernetes")),
+        };
         tracing::info!(
             request_id = self.request_id.as_str(),
             method = self.method.as_str(),
             path = self.path,
+            principal,
+            authentication,
             status = self.status.map(|status| status.as_u16()),
             ending = %self.ending.unwrap_or(Ending::Abandoned),
             received = self.arrival.received(),

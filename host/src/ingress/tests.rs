@@ -1,3 +1,5 @@
+mod access;
+
 use std::convert::Infallible;
 use std::future::pending;
 use std::time::Instant;
@@ -67,6 +69,12 @@ impl Handler for Canned {
                     .map_or("nobody", |secret| secret.expose_secret()),
                 request.headers().get("authorization"),
             ))),
+            "/opens" => {
+                let mut answer = Response::new(body("read me"));
+                let headers = answer.headers_mut();
+                headers.insert("access-control-allow-origin", "*".parse().expect("text"));
+                answer
+            }
             "/hang" => pending().await,
             "/wait" => {
                 self.release.notified().await;
@@ -104,7 +112,8 @@ async fn ingress(change: impl FnOnce(&mut Limits)) -> Fixture {
     change(&mut limits);
     let canned = Arc::<Canned>::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let ingress = Ingress::start(listener, Arc::clone(&canned), &limits).expect("starts");
+    let ingress =
+        Ingress::start(listener, Arc::clone(&canned), Setup::local(limits)).expect("starts");
     Fixture { ingress, canned }
 }
 
@@ -196,6 +205,13 @@ async fn the_credential_goes_to_the_handler_beside_the_request() {
         .insert("authorization", "Bearer s3cret".parse().expect("a value"));
     let answer = whole(soon(edge.h1().await.send_request(request)).await).await;
     assert!(answer.body().ends_with(b" Bearer s3cret None"));
+}
+
+#[tokio::test]
+async fn a_handler_has_no_say_in_which_pages_may_read_its_answers() {
+    let answer = ingress(|_| {}).await.get("/opens").await;
+    assert_eq!(answer.body(), "read me");
+    assert!(!answer.headers().contains_key("access-control-allow-origin"));
 }
 
 #[tokio::test]

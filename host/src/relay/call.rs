@@ -1,46 +1,52 @@
 //! One call: from a component's request to the head of the answer.
+//!
+//! Who the caller is in this cluster comes first, then the message, read whole. What the message asks for is judged, and
+//! written down if it changes anything, before any of it leaves; what leaves is what was judged. The answer is shown as
+//! far as the caller may see it, and how it ended is written down.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, TE, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
-use http_body_util::BodyExt;
-use rest::problem::apiserver::{Answer, BODY_LIMIT, excerpt};
-use rest::problem::{Code, Problem, from_apiserver};
-use rest::relay::{ANSWERED_BY, OUTCOME, Target};
-use tiller_api::{CLIENT_VERSION, CLIENT_VERSION_HEADER, Method};
+use http::{HeaderMap, HeaderValue, Request, Response};
+use rest::problem::Problem;
+use rest::relay::Target;
+use tiller_api::{CLIENT_VERSION_HEADER, Method};
 use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 
-use super::answer::{self, Form};
-use super::{Body, Caller, Relay, RelayError};
-use crate::clusters::{Cluster, Outgoing, SendError, Tiller, Upstream};
-use crate::config::Transport;
-use crate::net::Causes;
+use super::answer;
+use super::exchange::{GRPC_TIMEOUT, attribute, explain, form, outgoing, passed, send};
+use super::facts::Facts;
+use super::frames::Frames;
+use super::manifest::{self, Proposal};
+use super::message::Message;
+use super::record::Record;
+use super::{Body, Caller, Relay, RelayError, describe, principal};
+use crate::access::{Identity, Principal};
+use crate::clusters::{Cluster, SendError, Tiller};
+use crate::grants::Place;
+use crate::net::{Causes, Held};
 
-/// What native gRPC is called.
-const GRPC: &str = "application/grpc";
+/// One call under way: whose it is, where it goes and how long it may take.
+pub(super) struct Call<'a> {
+    pub(super) caller: &'a Caller,
+    /// Who the caller is at this cluster.
+    pub(super) principal: Arc<Principal>,
+    pub(super) cluster: &'a Arc<Cluster>,
+    pub(super) tiller: &'a Tiller,
+    pub(super) method: Method,
+    client_version: Option<HeaderValue>,
+    pub(super) deadline: Instant,
+}
 
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-
-/// The APIServer takes it as the name of the request in its audit log.
-const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
-
-/// The headers of an answer that a component gets, beside its content type.
-const PASSED: [&str; 5] = [
-    "grpc-status",
-    "grpc-message",
-    "grpc-status-details-bin",
-    ANSWERED_BY,
-    OUTCOME,
-];
-
-/// How long an answer that is not gRPC may take to say what it is.
-const EXPLANATION: Duration = Duration::from_secs(10);
-
-const AGENT: &str = concat!("tiller-edge/", env!("CARGO_PKG_VERSION"));
+impl<'a> Call<'a> {
+    /// Where it goes, as grants name it.
+    pub(super) fn place(&self) -> Place<'a> {
+        self.cluster.place(Some(self.tiller.name()))
+    }
+}
 
 impl Relay {
     pub(super) async fn call(
@@ -51,7 +57,10 @@ impl Relay {
         request: Request<Body>,
     ) -> Response<Body> {
         let started = Instant::now();
-        let result = self.attempt(caller, target, method, request).await;
+        let mut record = Record::new(caller, target, method);
+        let result = self
+            .attempt(caller, target, method, request, &mut record)
+            .await;
         let outcome = match &result {
             Ok(_) => "answered",
             Err(problem) => problem.code.as_str(),
@@ -74,66 +83,130 @@ impl Relay {
         target: &Target,
         method: Method,
         request: Request<Body>,
+        record: &mut Record,
     ) -> Result<Response<Body>, Problem> {
         let cluster = self
-            .cluster(&target.cluster)
+            .cluster(caller, &target.cluster)
             .map_err(|error| error.problem(Some(method)))?;
+        let deadline = Instant::now() + self.time_limit(method, request.headers());
         let relayed = async {
-            let tiller = cluster.tiller(target.tiller.as_deref()).ok_or_else(|| {
-                RelayError::TillerNotFound {
-                    cluster: target.cluster.clone(),
-                    tiller: target.tiller.clone().unwrap_or_default(),
-                }
-            })?;
-            self.relayed(caller, &cluster, tiller, method, request)
+            let principal = timeout_at(deadline, principal::principal(self, caller, &cluster))
                 .await
+                .map_err(|_| RelayError::Deadline)??;
+            record.principal(&principal);
+            let tiller = self.tiller(&principal, &cluster, target)?;
+            let call = Call {
+                caller,
+                principal,
+                cluster: &cluster,
+                tiller,
+                method,
+                client_version: request.headers().get(CLIENT_VERSION_HEADER).cloned(),
+                deadline,
+            };
+            self.relayed(&call, request, record).await
         };
-        relayed.await.map_err(|error| {
-            log(caller, &cluster, &error);
-            let mut problem = error.problem(Some(method)).with_cluster(cluster.name());
+        let result: Result<_, RelayError> = relayed.await;
+        let error = match result {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        log(caller, &cluster, &error);
+        let mut problem = error.problem(Some(method));
+        if error.is_refusal() {
+            let entry = record.refused(&error, &problem.detail);
+            self.refused(caller, entry).await;
+        }
+        // Of one that is hidden no more may be said than of one that is not there.
+        if !matches!(error, RelayError::ClusterHidden(_)) {
+            problem = problem.with_cluster(cluster.name());
             problem.tiller = target.tiller.as_deref().map(Into::into);
-            attribute(problem, &cluster)
-        })
+        }
+        Err(attribute(problem, &cluster))
     }
 
     /// The cluster of that name.
-    pub(super) fn cluster(&self, name: &str) -> Result<Arc<Cluster>, RelayError> {
-        self.clusters
-            .get(name)
-            .ok_or_else(|| match self.clusters.why_unusable(name) {
-                Some(why) => RelayError::unusable(name, why),
-                None => RelayError::ClusterNotFound(name.to_owned()),
+    pub(super) fn cluster(&self, caller: &Caller, name: &str) -> Result<Arc<Cluster>, RelayError> {
+        let missing = || match self.clusters.why_unusable(name) {
+            Some(why) if self.knows(caller, name) => RelayError::unusable(name, why),
+            Some(_) | None => RelayError::ClusterNotFound(name.to_owned()),
+        };
+        self.clusters.get(name).ok_or_else(missing)
+    }
+
+    /// Whether the caller may be told of a context of that name, of which nothing but the name is known.
+    fn knows(&self, caller: &Caller, name: &str) -> bool {
+        let place = Place {
+            cluster: name,
+            region: None,
+            labels: &BTreeMap::new(),
+            tiller: None,
+        };
+        matches!(&caller.identity, Identity::Known(known) if self.policy.sees(known, &place))
+    }
+
+    /// The tiller that `target` names, for somebody who may know of the cluster.
+    fn tiller<'a>(
+        &self,
+        principal: &Principal,
+        cluster: &'a Cluster,
+        target: &Target,
+    ) -> Result<&'a Tiller, RelayError> {
+        if !self.policy.sees(principal, &cluster.place(None)) {
+            return Err(RelayError::ClusterHidden(cluster.name().to_owned()));
+        }
+        cluster
+            .tiller(target.tiller.as_deref())
+            .ok_or_else(|| RelayError::TillerNotFound {
+                cluster: cluster.name().to_owned(),
+                tiller: target.tiller.clone().unwrap_or_default(),
             })
     }
 
     async fn relayed(
         &self,
-        caller: &Caller,
-        cluster: &Cluster,
-        tiller: &Tiller,
-        method: Method,
+        call: &Call<'_>,
         request: Request<Body>,
+        record: &mut Record,
     ) -> Result<Response<Body>, RelayError> {
-        let call = self.calls.hold();
-        let deadline = Instant::now() + self.time_limit(method, request.headers());
-        let client_version = request.headers().get(CLIENT_VERSION_HEADER).cloned();
-        let message = self.intake.read(request, deadline).await?;
-        let mut outgoing = outgoing(caller, tiller, method, message.frame.clone());
-        if let Some(version) = client_version {
-            outgoing.headers.insert(CLIENT_VERSION_HEADER, version);
-        }
-        let response = send(caller, cluster, method, &mut outgoing, deadline).await?;
-        // A 401 is behind us, so nothing is sent again.
-        drop(outgoing);
-        drop(message);
-        let Some(form) = form(tiller.transport(), response.headers()) else {
-            let problem = explain(method, response, deadline).await;
-            return Err(RelayError::Answered(Box::new(problem)));
+        let held = self.calls.hold();
+        self.rate
+            .check_cluster(&call.principal, call.cluster.name())
+            .map_err(|retry_after| RelayError::RateLimited { retry_after })?;
+        let message = self.intake.read(request, call.deadline).await?;
+        let facts = Facts::read(call.method, message.bytes()).await?;
+        record.facts(&facts);
+        let sight = self
+            .authorise(call, &facts, &message.bytes(), record)
+            .await?;
+        let answer = if facts.changes() {
+            let mutation = self.begin(call, record).await?;
+            let answer = self.change(call, &message, held).await;
+            if let Some(release) = &facts.release {
+                self.finds.forget(call, release);
+            }
+            mutation.answered(answer)?
+        } else {
+            call.send(call.method, message.frame.clone(), held).await?
         };
-        let (head, body) = response.into_parts();
-        let mut answer = Response::new(answer::body(body, form, deadline, call));
-        *answer.headers_mut() = passed(&head.headers);
-        Ok(answer)
+        drop(message);
+        sight.show(answer, self, call).await
+    }
+
+    /// Sends what was judged, if the cluster lets the caller make what comes of it.
+    async fn change(
+        &self,
+        call: &Call<'_>,
+        message: &Message,
+        held: Held,
+    ) -> Result<Response<Body>, RelayError> {
+        let proposal = Proposal {
+            call,
+            message: message.bytes(),
+        };
+        manifest::check(self, &proposal).await?;
+        let frame = describe::described(&message.frame, call.method, &call.principal);
+        call.send(call.method, frame, held).await
     }
 
     fn time_limit(&self, method: Method, headers: &HeaderMap) -> Duration {
@@ -150,159 +223,71 @@ impl Relay {
     }
 }
 
-/// The request for a call, but for credentials. Everything in it is named here; nothing of a component's request
-/// passes by itself.
-pub(super) fn outgoing(caller: &Caller, tiller: &Tiller, method: Method, frame: Bytes) -> Outgoing {
-    let mut headers = HeaderMap::new();
-    match tiller.transport() {
-        Transport::Grpc => {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
+impl Call<'_> {
+    /// Calls `method` with `frame` and waits for the head of the answer, which is in grpc-web's form whatever the
+    /// transport. `held` counts it until it is over.
+    async fn send(
+        &self,
+        method: Method,
+        frame: Bytes,
+        held: Held,
+    ) -> Result<Response<Body>, RelayError> {
+        let mut outgoing = outgoing(self.caller, self.tiller, method, frame);
+        if let Some(version) = &self.client_version {
+            outgoing
+                .headers
+                .insert(CLIENT_VERSION_HEADER, version.clone());
         }
-        Transport::GrpcWeb => {
-            let kind = HeaderValue::from_static(grpc_web::CONTENT_TYPE);
-            headers.insert(CONTENT_TYPE, kind.clone());
-            headers.insert(ACCEPT, kind);
-            headers.insert("x-grpc-web", HeaderValue::from_static("1"));
-        }
-    }
-    headers.insert(TE, HeaderValue::from_static("trailers"));
-    // Without it the APIServer's own HTTP client asks for gzip on our behalf, and a balancer may.
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    headers.insert(AUDIT_ID, caller.request_id.to_header());
-    headers.insert(
-        CLIENT_VERSION_HEADER,
-        HeaderValue::from_static(CLIENT_VERSION),
-    );
-    Outgoing {
-        method: http::Method::POST,
-        path: tiller.path(method),
-        headers,
-        body: frame,
-    }
-}
-
-/// Sends a call, and a read once more when its connection was lost before an answer. A mutation is sent once more only
-/// when it is proven that nobody has looked at it; so is a read, that being no try: what is sent again may meet the same
-/// dying connection.
-async fn send(
-    caller: &Caller,
-    cluster: &Cluster,
-    method: Method,
-    outgoing: &mut Outgoing,
-    deadline: Instant,
-) -> Result<Response<Upstream>, RelayError> {
-    let (mut after_unsent, mut after_lost) = (true, !method.is_mutation());
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if let Ok(left) = HeaderValue::try_from(grpc_web::timeout::encode(left)) {
-            outgoing.headers.insert(GRPC_TIMEOUT, left);
-        }
-        match cluster
-            .send(caller.authorization.as_ref(), outgoing, deadline)
-            .await
-        {
-            Err(SendError::Unsent(_)) if after_unsent => after_unsent = false,
-            Err(SendError::Lost(_)) if after_lost => after_lost = false,
-            result => return result.map_err(RelayError::Send),
-        }
-    }
-}
-
-/// In which form the answer is gRPC; none if it is something else's.
-pub(super) fn form(transport: Transport, headers: &HeaderMap) -> Option<Form> {
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let encoded = headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|value| value != "identity");
-    if encoded {
-        return None;
-    }
-    if headers.contains_key("grpc-status") {
-        return Some(Form::Framed);
-    }
-    match transport {
-        Transport::Grpc => is_native(kind).then_some(Form::Native),
-        Transport::GrpcWeb => (grpc_web::is_grpc_web(kind) == Some(grpc_web::Encoding::Binary))
-            .then_some(Form::Framed),
-    }
-}
-
-fn is_native(kind: &str) -> bool {
-    kind.strip_prefix(GRPC)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', ';']))
-}
-
-fn passed(headers: &HeaderMap) -> HeaderMap {
-    let mut passed = HeaderMap::new();
-    for name in PASSED.map(HeaderName::from_static) {
-        if let Some(value) = headers.get(&name) {
-            passed.insert(name, value.clone());
-        }
-    }
-    passed.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static(grpc_web::CONTENT_TYPE),
-    );
-    passed
-}
-
-/// Reads enough of an answer that is not gRPC to say whose it is.
-pub(crate) async fn explain(
-    method: Method,
-    response: Response<Upstream>,
-    deadline: Instant,
-) -> Problem {
-    let (head, body) = response.into_parts();
-    let text = text(body, deadline).await;
-    debug!(
-        status = head.status.as_u16(),
-        body = excerpt(&text),
-        "an answer that is not gRPC"
-    );
-    from_apiserver(
-        method,
-        &Answer {
-            status: head.status,
-            headers: &head.headers,
-            body: &text,
-        },
-    )
-}
-
-/// The first of a body: as much as says who made it, or as came in time.
-pub(crate) async fn text(mut body: Upstream, deadline: Instant) -> Vec<u8> {
-    let patience = deadline.min(Instant::now() + EXPLANATION);
-    let mut text = Vec::new();
-    while text.len() < BODY_LIMIT {
-        let Ok(Some(Ok(frame))) = timeout_at(patience, body.frame()).await else {
-            break;
+        let response = send(
+            self.caller,
+            &self.principal,
+            self.cluster,
+            method,
+            &mut outgoing,
+            self.deadline,
+        )
+        .await?;
+        // A 401 is behind us, so nothing is sent again.
+        drop(outgoing);
+        let Some(form) = form(self.tiller.transport(), response.headers()) else {
+            let problem = explain(method, response, self.deadline).await;
+            return Err(RelayError::Answered(Box::new(problem)));
         };
-        if let Ok(data) = frame.into_data() {
-            text.extend_from_slice(&data);
-        }
+        let (head, body) = response.into_parts();
+        let mut answer = Response::new(answer::body(body, form, self.deadline, held));
+        *answer.headers_mut() = passed(&head.headers);
+        Ok(answer)
     }
-    text.truncate(BODY_LIMIT);
-    text
-}
 
-/// Where the APIServer sees the caller's own credentials, it is the caller who has to get better ones.
-pub(super) fn attribute(mut problem: Problem, cluster: &Cluster) -> Problem {
-    if cluster.is_callers() {
-        problem.code = match problem.code {
-            Code::ClusterCredentialsRefused => Code::CallerCredentialsRefused,
-            Code::ClusterForbidden => Code::CallerForbidden,
-            code => code,
-        };
+    /// Asks Tiller something on the relay's own account: what its caller wants may depend on it.
+    pub(super) async fn ask(
+        &self,
+        relay: &Relay,
+        method: Method,
+        question: &impl prost::Message,
+    ) -> Result<Frames, RelayError> {
+        let frame = grpc_web::encode_message(&question.encode_to_vec());
+        self.ask_frame(relay, method, frame).await
     }
-    problem
+
+    /// The same with a question that is in its frame already.
+    pub(super) async fn ask_frame(
+        &self,
+        relay: &Relay,
+        method: Method,
+        frame: Bytes,
+    ) -> Result<Frames, RelayError> {
+        let answer = self.send(method, frame, relay.calls.hold()).await?;
+        Ok(Frames::new(answer, method, &relay.answers, self.deadline))
+    }
 }
 
 /// What an operator must do something about is logged whole; the rest is the caller's, who is told.
 fn log(caller: &Caller, cluster: &Cluster, error: &RelayError) {
+    let error = match error {
+        RelayError::Lookup(error) => error,
+        error => error,
+    };
     if let RelayError::Send(SendError::Credentials(_) | SendError::Tls(_)) = error {
         warn!(
             request_id = %caller.request_id,

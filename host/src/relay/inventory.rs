@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::future::join_all;
+use futures::future::{self, join_all};
 use futures::stream;
 use http::{Response, Uri};
 use rest::problem::{Code, Problem};
 use rest::relay::{Check, ClusterList, ClusterView, TillerView};
 use tokio::time::Instant;
 
+use super::principal::principal;
 use super::probe::{self, Spoken};
-use super::{Body, Caller, NotACall, Relay, RelayError, json};
+use super::{Body, Caller, NotACall, Relay, json};
+use crate::access::Principal;
 use crate::clusters::{Cluster, Tiller};
 use crate::config::Transport;
 
@@ -26,7 +28,7 @@ impl Relay {
         let check = match uri.query() {
             None | Some("check=false") => false,
             Some("check=true") => true,
-            Some(_) => return self.not_a_call(caller),
+            Some(_) => return self.not_a_call(caller, NotACall::Query).await,
         };
         if uri.path() == "/clusters" {
             return json(&self.list(caller, check).await);
@@ -37,42 +39,70 @@ impl Relay {
             .filter(|name| !name.contains('/'))
             .and_then(rest::relay::decode_segment);
         let Some(name) = name else {
-            return self.not_a_call(caller);
+            return self.not_a_call(caller, NotACall::Path).await;
         };
-        match self.cluster(&name) {
-            Ok(cluster) if check => json(&checked(&cluster, caller).await),
-            Ok(cluster) => json(&ClusterView {
-                tillers: cluster.tillers().iter().map(Tiller::view).collect(),
-                ..cluster.view()
-            }),
+        match self.seen(caller, &name).await {
+            Ok((principal, cluster)) => {
+                let tillers = self.tillers(&principal, &cluster);
+                let view = if check {
+                    checked(&cluster, tillers, caller, &principal).await
+                } else {
+                    ClusterView {
+                        tillers: tillers.map(Tiller::view).collect(),
+                        ..cluster.view()
+                    }
+                };
+                json(&view)
+            }
             Err(error) => self.problem(caller, &error.problem(None).with_cluster(name)),
         }
     }
 
+    /// The clusters where the caller may do anything.
     async fn list(&self, caller: &Caller, check: bool) -> ClusterList {
-        let items = if check {
-            stream::iter(self.clusters.iter().cloned())
-                .map(|cluster| async move { checked(&cluster, caller).await })
-                .buffered(AT_ONCE)
-                .collect()
-                .await
-        } else {
-            self.clusters.iter().map(|cluster| cluster.view()).collect()
-        };
-        ClusterList { items }
+        let items = stream::iter(self.clusters.iter().cloned())
+            .map(|cluster| async move {
+                let principal = principal(self, caller, &cluster).await.ok()?;
+                if !self.policy.sees(&principal, &cluster.place(None)) {
+                    return None;
+                }
+                if !check {
+                    return Some(cluster.view());
+                }
+                let tillers = self.tillers(&principal, &cluster);
+                Some(checked(&cluster, tillers, caller, &principal).await)
+            })
+            .buffered(AT_ONCE)
+            .filter_map(future::ready);
+        ClusterList {
+            items: items.collect().await,
+        }
     }
 
-    fn not_a_call(&self, caller: &Caller) -> Response<Body> {
-        self.problem(caller, &RelayError::NotACall(NotACall::Path).problem(None))
+    /// The Tillers of `cluster` where `principal` may do anything.
+    fn tillers<'c>(
+        &self,
+        principal: &Principal,
+        cluster: &'c Cluster,
+    ) -> impl Iterator<Item = &'c Tiller> {
+        cluster.tillers().iter().filter(|tiller| {
+            self.policy
+                .sees(principal, &cluster.place(Some(tiller.name())))
+        })
     }
 }
 
-async fn checked(cluster: &Cluster, caller: &Caller) -> ClusterView {
-    let tillers = cluster
-        .tillers()
-        .iter()
-        .map(|tiller| checked_tiller(cluster, tiller, caller));
-    let (apiserver, tillers) = tokio::join!(checked_apiserver(cluster, caller), join_all(tillers));
+async fn checked(
+    cluster: &Cluster,
+    tillers: impl Iterator<Item = &Tiller>,
+    caller: &Caller,
+    principal: &Principal,
+) -> ClusterView {
+    let tillers = tillers.map(|tiller| checked_tiller(cluster, tiller, caller, principal));
+    let (apiserver, tillers) = tokio::join!(
+        checked_apiserver(cluster, caller, principal),
+        join_all(tillers)
+    );
     ClusterView {
         apiserver: Some(apiserver),
         tillers,
@@ -80,15 +110,20 @@ async fn checked(cluster: &Cluster, caller: &Caller) -> ClusterView {
     }
 }
 
-async fn checked_apiserver(cluster: &Cluster, caller: &Caller) -> Check {
+async fn checked_apiserver(cluster: &Cluster, caller: &Caller, principal: &Principal) -> Check {
     let asked = Instant::now();
-    let found = probe::apiserver(cluster, caller, asked + PATIENCE).await;
+    let found = probe::apiserver(cluster, caller, principal, asked + PATIENCE).await;
     check(asked, found.map_err(|error| error.problem(cluster)))
 }
 
-async fn checked_tiller(cluster: &Cluster, tiller: &Tiller, caller: &Caller) -> TillerView {
+async fn checked_tiller(
+    cluster: &Cluster,
+    tiller: &Tiller,
+    caller: &Caller,
+    principal: &Principal,
+) -> TillerView {
     let asked = Instant::now();
-    let found = probe::tiller(cluster, tiller, caller, asked + PATIENCE).await;
+    let found = probe::tiller(cluster, tiller, caller, principal, asked + PATIENCE).await;
     let (bridge, tiller_check) = match found {
         // The bridge passes on what Tiller says, so who hears Tiller has heard the bridge.
         Ok(Spoken::Tiller(said)) => (

@@ -5,7 +5,7 @@
 //! page that a browser on this machine shows is kept out: it sends `Origin`, or a host name that is not ours.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +13,13 @@ use http::header::ORIGIN;
 use http::{Request, Response};
 use tokio::net::TcpListener;
 
-use super::{Body, Caller, NotACall, Relay, RelayError, Stats};
+use super::{Body, Caller, NotACall, Relay, Stats};
+use crate::access::{Access, AccessError};
+use crate::audit::{Audit, AuditError};
 use crate::clusters::{Clusters, ClustersError};
-use crate::config::{Config, Limits};
-use crate::ingress::{Handler, Ingress};
+use crate::config::{Config, is_loopback, is_loopback_ip};
+use crate::ingress::{Cors, Handler, Ingress, Setup};
+use crate::rate::Rate;
 use crate::repositories::{Repositories, RepositoriesError};
 use crate::shutdown::Shutdown;
 
@@ -24,6 +27,7 @@ use crate::shutdown::Shutdown;
 pub struct Listener {
     ingress: Ingress<Relay>,
     relay: Arc<Relay>,
+    audit: Arc<Audit>,
 }
 
 impl Listener {
@@ -41,7 +45,9 @@ impl Listener {
 
     /// Takes no more calls and waits for those under way; what is left after `patience` is cut off. True if nothing was.
     pub async fn drain(self, patience: Duration) -> bool {
-        self.ingress.drain(patience).await
+        let whole = self.ingress.drain(patience).await;
+        self.audit.close().await;
+        whole
     }
 }
 
@@ -53,16 +59,18 @@ impl Listener {
 pub async fn listen(
     relay: Arc<Relay>,
     address: SocketAddr,
-    limits: &Limits,
+    setup: Setup,
 ) -> Result<Listener, ListenError> {
-    if !address.ip().to_canonical().is_loopback() {
+    if !is_loopback(address) {
         return Err(ListenError::NotLoopback(address));
     }
     let failed = |source| ListenError::Bind { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let audit = Arc::clone(&setup.audit);
     Ok(Listener {
-        ingress: Ingress::start(listener, Arc::clone(&relay), limits).map_err(failed)?,
+        ingress: Ingress::start(listener, Arc::clone(&relay), setup).map_err(failed)?,
         relay,
+        audit,
     })
 }
 
@@ -75,13 +83,32 @@ pub async fn run(config: Config) -> Result<(), ListenError> {
     let mut shutdown = Shutdown::listen().map_err(ListenError::Signal)?;
     let clusters = Arc::new(Clusters::load(&config)?);
     let repositories = Arc::new(Repositories::load(&config)?);
-    let relay = Arc::new(Relay::new(clusters, repositories, &config));
-    let listener = listen(relay, config.relay.listen, &config.limits).await?;
+    let audit = Arc::new(Audit::open(&config.audit)?);
+    let relay = Arc::new(Relay::new(
+        clusters,
+        repositories,
+        Arc::clone(&audit),
+        &config,
+    ));
+    let setup = Setup {
+        access: Arc::new(Access::load(&config)?),
+        rate: Arc::new(Rate::new(&config.rate)),
+        audit,
+        tls: None,
+        cors: Cors::none(),
+        // The host of the components is one address, for all its requests.
+        connections_per_address: None,
+        limits: config.limits,
+    };
+    let listener = listen(relay, config.relay.listen, setup).await?;
     tracing::info!(addr = %listener.addr(), "the relay answers");
     shutdown.requested().await;
     tracing::info!(calls = listener.stats().calls, "draining");
-    if shutdown.second(listener.drain(config.drain.timeout)).await == Some(false) {
-        tracing::warn!("calls were cut off: they took longer than `drain.timeout`");
+    let audit = Arc::clone(&listener.audit);
+    match shutdown.second(listener.drain(config.drain.timeout)).await {
+        Some(true) => {}
+        Some(false) => tracing::warn!("calls were cut off: they took longer than `drain.timeout`"),
+        None => audit.close().await,
     }
     Ok(())
 }
@@ -89,8 +116,7 @@ pub async fn run(config: Config) -> Result<(), ListenError> {
 impl Handler for Relay {
     async fn handle(&self, caller: Caller, request: Request<Body>) -> Response<Body> {
         if is_foreign(&request) {
-            let problem = RelayError::NotACall(NotACall::Foreign).problem(None);
-            return self.problem(&caller, &problem);
+            return self.not_a_call(&caller, NotACall::Foreign).await;
         }
         Self::handle(self, &caller, request).await
     }
@@ -103,15 +129,18 @@ fn is_foreign(request: &Request<Body>) -> bool {
 
 fn is_ours(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || address
-            .parse()
-            .is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
+    host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(is_loopback_ip)
 }
 
 /// Why the relay does not listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
+    /// The audit log cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// Callers cannot be authenticated.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Bind {

@@ -86,6 +86,13 @@ pub(super) struct Message {
     _place: OwnedSemaphorePermit,
 }
 
+impl Message {
+    /// The message itself.
+    pub(super) fn bytes(&self) -> Bytes {
+        self.frame.slice(HEADER..)
+    }
+}
+
 /// Checks the request's form and gives its length where it is told.
 fn length(request: &Request<Body>) -> Result<Option<usize>, NotACall> {
     if request.method() != http::Method::POST {

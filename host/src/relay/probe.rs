@@ -17,9 +17,10 @@ use tiller_api::hapi::services::tiller::GetVersionResponse;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer;
-use super::call::{attribute, form, outgoing};
-pub(crate) use super::call::{explain, text};
+use super::exchange::{attribute, form, outgoing};
+pub(crate) use super::exchange::{explain, text};
 use super::{Caller, RelayError};
+use crate::access::Principal;
 use crate::clusters::{Cluster, Outgoing, SendError, Tiller};
 use crate::net::Gauge;
 
@@ -54,10 +55,11 @@ pub(crate) enum Spoken {
     Tiller(Result<String, Box<Problem>>),
 }
 
-/// The APIServer's version.
+/// The APIServer's version, for `caller`, who is `principal` there.
 pub(crate) async fn apiserver(
     cluster: &Cluster,
     caller: &Caller,
+    principal: &Principal,
     deadline: Instant,
 ) -> Result<String, ProbeError> {
     #[derive(Deserialize)]
@@ -77,7 +79,7 @@ pub(crate) async fn apiserver(
         body: Bytes::new(),
     };
     let response = cluster
-        .send(caller.authorization.as_ref(), &outgoing, deadline)
+        .send(&caller.behalf(principal), &outgoing, deadline)
         .await
         .map_err(ProbeError::Send)?;
     if response.status() != StatusCode::OK {
@@ -93,11 +95,12 @@ pub(crate) async fn apiserver(
         })
 }
 
-/// Who answers a `GetVersion` to `tiller`, and what.
+/// Who answers a `GetVersion` to `tiller` for `caller`, who is `principal` there, and what.
 pub(crate) async fn tiller(
     cluster: &Cluster,
     tiller: &Tiller,
     caller: &Caller,
+    principal: &Principal,
     deadline: Instant,
 ) -> Result<Spoken, ProbeError> {
     let request = outgoing(
@@ -107,7 +110,7 @@ pub(crate) async fn tiller(
         grpc_web::encode_message(&[]),
     );
     let response = cluster
-        .send(caller.authorization.as_ref(), &request, deadline)
+        .send(&caller.behalf(principal), &request, deadline)
         .await
         .map_err(ProbeError::Send)?;
     let Some(form) = form(tiller.transport(), response.headers()) else {

@@ -4,8 +4,11 @@ pub(crate) mod apiserver;
 mod calls;
 mod connections;
 mod credentials;
+mod grants;
+mod identities;
 pub(crate) mod inventory;
 mod listener;
+mod manifests;
 pub(crate) mod proxies;
 mod repositories;
 mod streams;
@@ -97,17 +100,23 @@ impl Rig {
     }
 
     pub(crate) fn relay(&self) -> Relay {
+        self.relay_with(Audit::off())
+    }
+
+    pub(crate) fn relay_with(&self, audit: Audit) -> Relay {
         let clusters = Clusters::load(&self.config).unwrap();
         let repositories = Repositories::load(&self.config).unwrap();
-        Relay::new(Arc::new(clusters), Arc::new(repositories), &self.config)
+        Relay::new(
+            Arc::new(clusters),
+            Arc::new(repositories),
+            Arc::new(audit),
+            &self.config,
+        )
     }
 }
 
 pub(crate) fn caller() -> Caller {
-    Caller {
-        request_id: RequestId::parse("request-1").unwrap(),
-        authorization: None,
-    }
+    Caller::local(RequestId::parse("request-1").unwrap(), None)
 }
 
 /// A message in its frame.

@@ -56,6 +56,9 @@ pub trait Outlet: Send + Sync {
         caller: Arc<Caller>,
         request: Request<Body>,
     ) -> BoxFuture<'static, Response<Body>>;
+
+    /// Takes note that a guest of `caller` wanted to call something else, and was not let.
+    fn refused(self: Arc<Self>, caller: Arc<Caller>, destination: Uri) -> BoxFuture<'static, ()>;
 }
 
 impl Outlet for Relay {
@@ -65,6 +68,10 @@ impl Outlet for Relay {
         request: Request<Body>,
     ) -> BoxFuture<'static, Response<Body>> {
         Box::pin(async move { self.handle(&caller, request).await })
+    }
+
+    fn refused(self: Arc<Self>, caller: Arc<Caller>, destination: Uri) -> BoxFuture<'static, ()> {
+        Box::pin(async move { self.elsewhere(&caller, &destination).await })
     }
 }
 
@@ -145,12 +152,12 @@ impl WasiHttpHooks for Hooks {
         _received: Transfer,
     ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Transfer), Error>> + Send> {
         if !is_relay(request.uri()) {
-            tracing::warn!(
-                request_id = self.caller.request_id.as_str(),
-                destination = request.uri().authority().map(tracing::field::display),
-                "a component was refused a destination other than the relay"
-            );
-            return Box::new(future::ready(Err(Error::HttpRequestDenied)));
+            let outlet = Arc::clone(&self.outlet);
+            let noted = outlet.refused(Arc::clone(&self.caller), request.into_parts().0.uri);
+            return Box::new(async move {
+                noted.await;
+                Err(Error::HttpRequestDenied)
+            });
         }
         let options = options.unwrap_or_default();
         let calls = Arc::clone(&self.calls);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, Uri};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tiller_edge::relay::{Body, Caller};
@@ -18,6 +18,8 @@ use tokio::sync::Notify;
 pub(crate) struct Fake {
     pub(crate) calls: Mutex<Vec<Call>>,
     pub(crate) under_way: AtomicUsize,
+    /// Where guests wanted to go.
+    pub(crate) refused: Mutex<Vec<Uri>>,
     pub(crate) arrived: Notify,
     pub(crate) left: Notify,
 }
@@ -80,6 +82,10 @@ impl Outlet for Fake {
                 }
             }
         })
+    }
+
+    fn refused(self: Arc<Self>, _caller: Arc<Caller>, destination: Uri) -> BoxFuture<'static, ()> {
+        Box::pin(async move { self.refused.lock().expect("usable").push(destination) })
     }
 }
 

@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rest::problem::{Code, Outcome, Problem};
 use secrecy::ExposeSecret;
 use tiller_edge::config::{Config, Limits, Size};
-use tiller_edge::ingress::{Handler, Ingress, RequestId};
+use tiller_edge::ingress::{Handler, Ingress, RequestId, Setup};
 use tiller_edge::relay::{Body, Caller};
 use tiller_edge::sandbox::{Outlet, Sandbox, Stats};
 use tokio::net::{TcpListener, TcpStream};
@@ -69,10 +69,10 @@ fn request(behaviour: &str) -> Request<Body> {
 }
 
 fn caller() -> Caller {
-    Caller {
-        request_id: RequestId::parse("test-1").expect("well-formed"),
-        authorization: Some("Bearer s3cret".into()),
-    }
+    Caller::local(
+        RequestId::parse("test-1").expect("well-formed"),
+        Some("Bearer s3cret".into()),
+    )
 }
 
 impl Fixture {
@@ -276,7 +276,7 @@ async fn a_broken_answer_is_seen_as_such_over_both_protocols() {
     let ingress = Ingress::start(
         listener,
         Arc::new(Front(Arc::clone(&edge.sandbox))),
-        &edge.limits,
+        Setup::local(edge.limits.clone()),
     )
     .expect("starts");
     let connect =
@@ -379,6 +379,9 @@ async fn calls_past_the_relay_or_in_another_name_are_refused() {
         assert!(refused, "{behaviour}");
     }
     assert_eq!(edge.relay.calls.lock().expect("usable").len(), 0);
+    let noted = edge.relay.refused.lock().expect("usable");
+    assert!(!noted.is_empty(), "the relay is told where it wanted to go");
+    assert!(noted.iter().all(|uri| uri.host() != Some("relay.internal")));
 }
 
 #[tokio::test]

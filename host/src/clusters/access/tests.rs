@@ -57,7 +57,7 @@ fn credentials_at_hand_come_before_those_to_be_asked_for() {
         (format!("{{token: '', {exec}}}"), "Exec"),
         ("{}".to_owned(), "Anonymous"),
     ] {
-        let credentials = format!("{:?}", access(SERVER, &user).unwrap().credentials);
+        let credentials = format!("{:?}", access(SERVER, &user).unwrap().user.credentials);
         assert!(credentials.starts_with(expected), "{user}: {credentials}");
     }
 }
@@ -65,7 +65,7 @@ fn credentials_at_hand_come_before_those_to_be_asked_for() {
 #[test]
 fn a_client_certificate_needs_its_key() {
     let both = "{client-certificate: /c, client-key-data: azEK}";
-    assert!(access(SERVER, both).unwrap().tls.identity.is_some());
+    assert!(access(SERVER, both).unwrap().user.identity.is_some());
     let error = access(SERVER, "{client-certificate: /c}").unwrap_err();
     assert!(matches!(
         error,
@@ -85,19 +85,19 @@ fn a_client_certificate_needs_its_key() {
 fn impersonation_headers_are_escaped_as_the_apiserver_expects() {
     let user =
         "{token: t, as: jane, as-groups: [dev, ops], as-user-extra: {example.com/team: [a]}}";
-    let headers = access(SERVER, user).unwrap().impersonation;
+    let headers = access(SERVER, user).unwrap().user.impersonation;
     assert_eq!(headers["impersonate-user"], "jane");
     assert_eq!(headers.get_all("impersonate-group").iter().count(), 2);
     assert_eq!(headers["impersonate-extra-example.com%2fteam"], "a");
 }
 
 #[test]
-fn with_the_callers_credentials_the_kubeconfigs_user_is_not_used() {
-    let user = "{token: t, as: jane, client-certificate: /c, client-key: /k}";
-    let access = access_with(SERVER, user, CredentialSource::Caller).unwrap();
-    assert!(matches!(access.credentials, Credentials::Caller));
-    assert!(access.tls.identity.is_none());
-    assert!(access.impersonation.is_empty());
+fn who_acts_as_callers_acts_as_nobody_else() {
+    let user = "{token: t, as: jane}";
+    let refused = access_with(SERVER, user, CredentialSource::Impersonate);
+    assert!(matches!(refused, Err(AccessError::ImpersonatesAlready)));
+    let plain = access_with(SERVER, "{token: t}", CredentialSource::Impersonate);
+    assert!(plain.unwrap().user.impersonation.is_empty());
 }
 
 #[test]
@@ -105,8 +105,7 @@ fn nothing_secret_is_sent_unencrypted() {
     let clear = "{server: 'http://c.example:8001'}";
     let user = "{token: t, as: jane, client-certificate: /c, client-key: /k}";
     let open = access(clear, user).unwrap();
-    assert!(matches!(open.credentials, Credentials::Anonymous));
-    assert!(open.tls.identity.is_none() && open.impersonation.is_empty());
+    assert!(open.user.is_anonymous() && open.user.impersonation.is_empty());
     let callers = access_with(clear, user, CredentialSource::Caller);
     assert!(matches!(callers, Err(AccessError::ClearText)));
 }

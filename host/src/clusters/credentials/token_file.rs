@@ -109,7 +109,7 @@ mod tests {
         let path = directory.path().join("token");
         fs::write(&path, "one").unwrap();
         let credentials = Credentials::TokenFile(TokenFile::new(path.clone()));
-        let refused = credentials.current(None).await.unwrap();
+        let refused = credentials.current().await.unwrap();
         assert_eq!(
             credentials.renew(&refused).await.unwrap(),
             None,

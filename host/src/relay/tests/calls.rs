@@ -14,7 +14,7 @@ use super::*;
 async fn a_call_goes_through_the_service_proxy_with_the_edges_credentials() {
     let server = ApiServer::start(|_| async { grpc_web(success(b"answer")) }).await;
     let relay = Rig::new(&server).relay();
-    let answer = soon(relay.handle(&caller(), request(INSTALL, frame(b"chart")))).await;
+    let answer = soon(relay.handle(&caller(), request(INSTALL, frame(b"\x22\x03web")))).await;
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.headers()[CONTENT_TYPE], "application/grpc-web+proto");
     let (body, broken) = read(answer).await;
@@ -31,7 +31,7 @@ async fn a_call_goes_through_the_service_proxy_with_the_edges_credentials() {
          /hapi.services.tiller.ReleaseService/InstallRelease"
     );
     assert_eq!(seen.version, Version::HTTP_2);
-    assert_eq!(seen.body, frame(b"chart"));
+    assert_eq!(seen.body, frame(b"\x22\x03web"));
     assert_eq!(seen.headers["authorization"], "Bearer edge-s3cret");
     assert_eq!(seen.headers["audit-id"], "request-1");
     assert_eq!(

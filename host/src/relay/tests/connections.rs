@@ -275,7 +275,12 @@ async fn connections_are_closed_with_the_relay() {
     let rig = Rig::new(&server);
     let clusters = Arc::new(Clusters::load(&rig.config).unwrap());
     let repositories = Repositories::load(&rig.config).unwrap();
-    let relay = Relay::new(Arc::clone(&clusters), Arc::new(repositories), &rig.config);
+    let relay = Relay::new(
+        Arc::clone(&clusters),
+        Arc::new(repositories),
+        Arc::new(Audit::off()),
+        &rig.config,
+    );
     read(call(&relay, LIST).await).await;
     assert_eq!(clusters.connections(), 1);
     server.cut();

@@ -6,6 +6,7 @@ use rest::problem::Code;
 
 use super::apiserver::{ApiServer, grpc_web};
 use super::*;
+use crate::ingress::Setup;
 
 struct Port {
     listener: Listener,
@@ -18,9 +19,13 @@ impl Port {
         let server = ApiServer::start(|_| async { grpc_web(success(b"answer")) }).await;
         let rig = Rig::new(&server).for_callers();
         let address = "127.0.0.1:0".parse().unwrap();
-        let listener = listen(Arc::new(rig.relay()), address, &rig.config.limits)
-            .await
-            .unwrap();
+        let listener = listen(
+            Arc::new(rig.relay()),
+            address,
+            Setup::local(rig.config.limits.clone()),
+        )
+        .await
+        .unwrap();
         Self {
             listener,
             _server: server,
@@ -40,7 +45,7 @@ async fn send(request: http::request::Builder, http2: bool) -> Response<hyper::b
     let client = Client::builder(TokioExecutor::new())
         .http2_only(http2)
         .build_http();
-    let request = request.body(Full::new(frame(b"chart"))).unwrap();
+    let request = request.body(Full::new(frame(b"\x22\x03web"))).unwrap();
     soon(client.request(request)).await.unwrap()
 }
 
@@ -81,6 +86,11 @@ async fn only_loopback_is_listened_on() {
     let server = ApiServer::start(|_| async { grpc_web(success(b"")) }).await;
     let rig = Rig::new(&server);
     let everywhere = "0.0.0.0:0".parse().unwrap();
-    let result = listen(Arc::new(rig.relay()), everywhere, &rig.config.limits).await;
+    let result = listen(
+        Arc::new(rig.relay()),
+        everywhere,
+        Setup::local(rig.config.limits.clone()),
+    )
+    .await;
     assert!(matches!(result.map(drop), Err(ListenError::NotLoopback(_))));
 }

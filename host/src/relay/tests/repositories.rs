@@ -6,18 +6,26 @@ use rest::repositories::{ChartList, RepositoryList, SOURCE, Source};
 use super::*;
 use crate::repositories::tests::{ARCHIVE, DIGEST, Rig as Shelf, Store, healthy, index, ok};
 
-/// A relay to no cluster and the repository `stable`.
+/// A relay to a cluster that is not there, `prod`, and to the repository `stable`.
 fn relay(shelf: &Shelf) -> Relay {
     let directory = tempfile::tempdir().unwrap();
     let kubeconfig = directory.path().join("config");
-    fs::write(&kubeconfig, "{}").unwrap();
+    let text = "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n\
+                users: [{name: u, user: {token: t}}]\n\
+                contexts: [{name: prod, context: {cluster: c, user: u}}]\n";
+    fs::write(&kubeconfig, text).unwrap();
     let config = Config {
         kubeconfig: Some(kubeconfig),
         ..shelf.config.clone()
     };
     let clusters = Clusters::load(&config).unwrap();
     let repositories = Repositories::load(&config).unwrap();
-    Relay::new(Arc::new(clusters), Arc::new(repositories), &config)
+    Relay::new(
+        Arc::new(clusters),
+        Arc::new(repositories),
+        Arc::new(Audit::off()),
+        &config,
+    )
 }
 
 async fn get(relay: &Relay, path: &str) -> Response<Body> {

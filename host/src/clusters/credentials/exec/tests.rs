@@ -69,7 +69,7 @@ impl Script {
 }
 
 async fn failure(credentials: &Credentials) -> ExecError {
-    match credentials.current(None).await.unwrap_err() {
+    match credentials.current().await.unwrap_err() {
         CredentialsError::Exec { source, .. } => source,
         other => panic!("not the plugin's failure: {other}"),
     }
@@ -80,7 +80,7 @@ async fn a_token_without_expiry_is_asked_for_once() {
     let script = Script::printing(r#"{"token":"t-1"}"#);
     let plugin = script.plugin();
     for _ in 0..3 {
-        let credential = plugin.current(None).await.unwrap();
+        let credential = plugin.current().await.unwrap();
         assert_eq!(credential.authorization.unwrap(), "Bearer t-1");
     }
     assert_eq!(script.runs(), 1);
@@ -91,8 +91,8 @@ async fn an_expired_token_is_asked_for_again() {
     let script =
         Script::printing(r#"{"token":"old","expirationTimestamp":"2020-01-01T00:00:00Z"}"#);
     let plugin = script.plugin();
-    plugin.current(None).await.unwrap();
-    plugin.current(None).await.unwrap();
+    plugin.current().await.unwrap();
+    plugin.current().await.unwrap();
     assert_eq!(script.runs(), 2);
 }
 
@@ -101,8 +101,8 @@ async fn a_token_is_kept_until_it_expires() {
     let script =
         Script::printing(r#"{"token":"new","expirationTimestamp":"2199-01-01T00:00:00Z"}"#);
     let plugin = script.plugin();
-    plugin.current(None).await.unwrap();
-    plugin.current(None).await.unwrap();
+    plugin.current().await.unwrap();
+    plugin.current().await.unwrap();
     assert_eq!(script.runs(), 1);
 }
 
@@ -113,7 +113,7 @@ async fn a_refused_token_is_asked_for_again_and_used_only_if_it_differs() {
 printf '{{"apiVersion":"{V1}","kind":"ExecCredential","status":{{"token":"t-%d"}}}}' "$n""#
     ));
     let plugin = script.plugin();
-    let first = plugin.current(None).await.unwrap();
+    let first = plugin.current().await.unwrap();
     let second = plugin.renew(&first).await.unwrap().unwrap();
     assert_eq!(second.authorization.as_ref().unwrap(), "Bearer t-2");
     assert_eq!(plugin.renew(&first).await.unwrap(), Some(second.clone()));
@@ -130,7 +130,7 @@ printf '{{"apiVersion":"{V1}","kind":"ExecCredential","status":{{"token":"t-%d"}
 async fn calls_that_come_together_share_one_run() {
     let script = Script::printing(r#"{"token":"t"}"#);
     let plugin = script.plugin();
-    let results = futures::future::join_all((0..8).map(|_| plugin.current(None))).await;
+    let results = futures::future::join_all((0..8).map(|_| plugin.current())).await;
     assert!(results.iter().all(Result::is_ok));
     assert_eq!(script.runs(), 1);
 }
@@ -140,7 +140,7 @@ async fn a_certificate_and_a_token_are_both_used() {
     let script = Script::printing(
         r#"{"token":"t","clientCertificateData":"cert-pem","clientKeyData":"key-pem"}"#,
     );
-    let credential = script.plugin().current(None).await.unwrap();
+    let credential = script.plugin().current().await.unwrap();
     assert!(credential.authorization.is_some());
     assert!(credential.identity.is_some());
 }
@@ -165,7 +165,7 @@ printf '{{"apiVersion":"{V1}","kind":"ExecCredential","status":{{"token":"%s-%s"
         ..Cluster::default()
     };
     let plugin = Credentials::Exec(ExecPlugin::new(config, &cluster).unwrap());
-    let credential = plugin.current(None).await.unwrap();
+    let credential = plugin.current().await.unwrap();
     assert_eq!(
         credential.authorization.unwrap(),
         "Bearer argument-variable"
@@ -219,7 +219,7 @@ async fn a_missing_plugin_is_named_with_the_hint_to_install_it() {
         ..ExecConfig::default()
     };
     let plugin = Credentials::Exec(ExecPlugin::new(config, &Cluster::default()).unwrap());
-    let error = plugin.current(None).await.unwrap_err();
+    let error = plugin.current().await.unwrap_err();
     assert!(error.to_string().contains("/nowhere/kubelogin"), "{error}");
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(source.contains("install kubelogin"), "{source}");
@@ -239,7 +239,7 @@ async fn debug_shows_neither_environment_nor_credential() {
         ..script.with_argument("--password=arg-s3cret")
     };
     let plugin = Credentials::Exec(ExecPlugin::new(config, &Cluster::default()).unwrap());
-    plugin.current(None).await.unwrap();
-    let shown = format!("{plugin:?} {:?}", plugin.current(None).await);
+    plugin.current().await.unwrap();
+    let shown = format!("{plugin:?} {:?}", plugin.current().await);
     assert!(!shown.contains("s3cret"), "{shown}");
 }
