@@ -16,7 +16,7 @@ use rest::{
 use tiller_api::{Method, hapi::services::tiller::InstallReleaseResponse, light};
 
 use crate::{
-    call::undecodable,
+    call::{Answer, undecodable},
     content::{self, Extras},
     failure::Failure,
     upload,
@@ -76,16 +76,17 @@ pub(crate) fn shown(extras: Option<Extras>, dry_run: bool) -> Extras {
 /// can be read is shown.
 pub(crate) fn released(
     method: Method,
-    answer: Bytes,
+    answer: Answer,
     extras: Extras,
 ) -> Result<view::Release, Failure> {
+    let Answer { message, withheld } = answer;
     if let Ok(InstallReleaseResponse {
         release: Some(release),
-    }) = InstallReleaseResponse::decode(answer.clone())
+    }) = InstallReleaseResponse::decode(message.clone())
     {
-        return Ok(content::view(&release, extras));
+        return Ok(content::view(&release, extras, withheld));
     }
-    let light = light::ReleaseResponse::decode(answer)
+    let light = light::ReleaseResponse::decode(message)
         .map_err(|error| undecodable(method, &error))?
         .release
         .ok_or_else(|| {
@@ -93,6 +94,7 @@ pub(crate) fn released(
                 .with_outcome(rest::problem::Outcome::unproven(method))
         })?;
     let mut view = view::Release::from(&light);
+    view.withheld = withheld;
     view.warnings
         .push("Tiller's answer holds text that is not UTF-8; only the summary is shown".into());
     Ok(view)

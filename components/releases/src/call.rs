@@ -53,6 +53,21 @@ pub(crate) struct Tiller<R> {
     pub(crate) target: Target,
 }
 
+/// An answer of one message.
+pub(crate) struct Answer {
+    /// Still encoded.
+    pub(crate) message: Bytes,
+    /// Whether the relay has left out values, and what shows them, since the caller may not see them.
+    pub(crate) withheld: bool,
+}
+
+impl Answer {
+    /// The message, which is one of `method`.
+    pub(crate) fn decode<A: Message + Default>(&self, method: Method) -> Result<A, Failure> {
+        A::decode(self.message.clone()).map_err(|error| undecodable(method, &error))
+    }
+}
+
 /// How long to wait for a mutation with that timeout, which Tiller applies to each phase by itself.
 pub(crate) fn mutation(timeout: Duration) -> Duration {
     timeout.saturating_mul(PHASES).saturating_add(GRACE)
@@ -121,7 +136,7 @@ impl<R: Relay> Tiller<R> {
         deadline: Duration,
     ) -> Result<A, Failure> {
         let answer = self.unary_bytes(method, message, deadline).await?;
-        A::decode(answer).map_err(|error| undecodable(method, &error))
+        answer.decode(method)
     }
 
     /// Makes a call with one answer and leaves it encoded.
@@ -130,11 +145,14 @@ impl<R: Relay> Tiller<R> {
         method: Method,
         message: &impl Message,
         deadline: Duration,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<Answer, Failure> {
         let mut events = self.stream(method, message, deadline).await?;
         let answer = events.next().await?;
         match (answer, events.next().await?) {
-            (Some(answer), None) => Ok(answer),
+            (Some(message), None) => Ok(Answer {
+                message,
+                withheld: events.is_withheld(),
+            }),
             (None, _) => Err(misbehaved(method, "the call succeeded without an answer")),
             (Some(_), Some(_)) => Err(misbehaved(method, "the call has more than one answer")),
         }

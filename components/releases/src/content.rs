@@ -51,6 +51,18 @@ impl Extras {
         notes: true,
     };
 
+    /// Whether there is anything beside.
+    const fn any(self) -> bool {
+        let Self {
+            chart_files,
+            config_yaml,
+            hooks,
+            manifest,
+            notes,
+        } = self;
+        chart_files || config_yaml || hooks || manifest || notes
+    }
+
     /// Takes the parameter `fields`; `None` if left out.
     pub(crate) fn read(fields: &mut Fields) -> Result<Option<Self>, Problem> {
         let names = fields.list("fields")?;
@@ -85,8 +97,12 @@ pub(crate) async fn show<R: Relay>(
     let revision = revision(&mut fields)?;
     let extras = Extras::read(&mut fields)?.unwrap_or_default();
     fields.finish()?;
-    let release = read(tiller, name, revision).await?;
-    Ok(reply::release(StatusCode::OK, &view(&release, extras)))
+    let (release, withheld) = read(tiller, name, revision).await?;
+    if withheld && extras.any() {
+        return Err(is_withheld(&release).into());
+    }
+    let view = view(&release, extras, withheld);
+    Ok(reply::release(StatusCode::OK, &view))
 }
 
 /// Answers one part of a release.
@@ -110,7 +126,10 @@ pub(crate) async fn part<R: Relay>(
     let accept = accept(headers)?;
     let chosen = negotiate::choose(accept.as_deref(), offers)?;
     let media_type = offers.get(chosen).copied().unwrap_or(YAML);
-    let release = read(tiller, name, revision).await?;
+    let (release, withheld) = read(tiller, name, revision).await?;
+    if withheld {
+        return Err(is_withheld(&release).into());
+    }
     let mut response = match part {
         Part::Chart => return archive(&release),
         Part::Hooks => text(media_type, hooks(&release)),
@@ -152,9 +171,13 @@ pub(crate) fn accept(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     Ok(all)
 }
 
-/// A release as it is shown.
-pub(crate) fn view(release: &Release, extras: Extras) -> view::Release {
+/// A release as it is shown, where nothing is `withheld` with what was asked for.
+pub(crate) fn view(release: &Release, extras: Extras, withheld: bool) -> view::Release {
     let mut view = view::Release::from(&light::Release::from(release));
+    if withheld {
+        view.withheld = true;
+        return view;
+    }
     let raw = raw_config(release);
     match given(raw) {
         Ok(config) => view.config = Some(config),
@@ -185,18 +208,36 @@ pub(crate) fn view(release: &Release, extras: Extras) -> view::Release {
     view
 }
 
-async fn read<R: Relay>(tiller: &Tiller<R>, name: &str, version: i32) -> Result<Release, Failure> {
+/// The release, and whether what shows its values is left out.
+async fn read<R: Relay>(
+    tiller: &Tiller<R>,
+    name: &str,
+    version: i32,
+) -> Result<(Release, bool), Failure> {
     let request = GetReleaseContentRequest {
         name: name.to_owned(),
         version,
     };
-    let response: Result<GetReleaseContentResponse, Failure> = tiller
-        .unary(Method::GetReleaseContent, &request, READ)
-        .await;
-    let response = response.map_err(|failure| unconfused(failure, version))?;
-    response.release.ok_or_else(|| {
-        Problem::new(Code::TillerMisbehaved, "Tiller answers without the release").into()
-    })
+    let method = Method::GetReleaseContent;
+    let answer = tiller.unary_bytes(method, &request, READ).await;
+    let answer = answer.map_err(|failure| unconfused(failure, version))?;
+    let response: GetReleaseContentResponse = answer.decode(method)?;
+    let release = response.release.ok_or_else(|| {
+        Problem::new(Code::TillerMisbehaved, "Tiller answers without the release")
+    })?;
+    Ok((release, answer.withheld))
+}
+
+/// The problem that what was asked for shows values of `release`.
+fn is_withheld(release: &Release) -> Problem {
+    Problem::new(
+        Code::ValuesWithheld,
+        format!(
+            "you may not see the values of release `{}`, nor what shows them",
+            release.name
+        ),
+    )
+    .with_hint("`GET /v1/access` says what you may do; it takes a grant of `get-values`")
 }
 
 /// Without a revision in the question, what is not found is the release, whatever its name looks like.

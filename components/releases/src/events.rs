@@ -61,6 +61,13 @@ where
         Ok(None)
     }
 
+    /// Whether the relay has left out of the answer what the caller may not see.
+    pub(crate) fn is_withheld(&self) -> bool {
+        self.headers
+            .get(relay::WITHHELD)
+            .is_some_and(|what| what == relay::VALUES)
+    }
+
     async fn read(&mut self) -> Result<(), Failure> {
         match self.body.frame().await {
             Some(Ok(frame)) => match frame.into_data() {

@@ -37,7 +37,9 @@ impl Scope {
     /// Fills in what the problem does not say yet.
     pub(crate) fn mark(&self, problem: &Problem) -> Problem {
         let mut problem = problem.clone();
-        problem.cluster = problem.cluster.or_else(|| self.cluster.clone());
+        problem.cluster = problem
+            .cluster
+            .or_else(|| self.cluster.as_deref().map(Into::into));
         problem.tiller = problem.tiller.or_else(|| self.tiller.clone());
         problem.request_id = problem.request_id.or_else(|| self.request_id.clone());
         problem

@@ -128,7 +128,7 @@ async fn default_namespace<R: Relay>(tiller: &Tiller<R>) -> Result<String, Failu
 async fn confirm<R: Relay>(tiller: &Tiller<R>, view: &mut view::Release) -> Result<(), Failure> {
     let revision = view.revision.unwrap_or_default();
     match status::read(tiller, &view.name, revision).await {
-        Ok(status) => {
+        Ok((status, _)) => {
             status::add(view, &status);
             Ok(())
         }

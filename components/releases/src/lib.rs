@@ -6,6 +6,7 @@
 //!
 //! Nothing is kept between requests, and nothing that changes a cluster is ever sent twice.
 
+mod access;
 mod apply;
 mod archive;
 mod atomic;

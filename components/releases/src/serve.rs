@@ -12,6 +12,7 @@ use rest::{
 };
 
 use crate::{
+    access,
     body::Body,
     call::{Edge, Tiller},
     clusters, content,
@@ -90,6 +91,10 @@ where
     let edge = edge?;
     let query = parts.uri.query();
     let (target, resource) = match route {
+        Route::Access => {
+            check_accept(parts)?;
+            return access::show(&edge, query).await;
+        }
         Route::Clusters => {
             return clusters::list(&edge, query, list_format(parts)?, scope.clone()).await;
         }

@@ -25,29 +25,32 @@ pub(crate) async fn show<R: Relay>(
     let mut fields = query::parse(query, &[])?;
     let revision = revision(&mut fields)?;
     fields.finish()?;
-    let status = read(tiller, name, revision).await?;
+    let (status, withheld) = read(tiller, name, revision).await?;
     let mut view = view::Release {
         name: status.name.clone(),
         namespace: status.namespace.clone(),
         // Tiller does not say which the newest is.
         revision: (revision > 0).then_some(revision),
+        withheld,
         ..view::Release::default()
     };
     add(&mut view, &status);
     Ok(reply::release(StatusCode::OK, &view))
 }
 
-/// Asks for the status of a revision, of the newest if 0.
+/// Asks for the status of a revision, of the newest if 0, and whether its notes are left out.
 pub(crate) async fn read<R: Relay>(
     tiller: &Tiller<R>,
     name: &str,
     version: i32,
-) -> Result<GetReleaseStatusResponse, Failure> {
+) -> Result<(GetReleaseStatusResponse, bool), Failure> {
     let request = GetReleaseStatusRequest {
         name: name.to_owned(),
         version,
     };
-    tiller.unary(Method::GetReleaseStatus, &request, READ).await
+    let method = Method::GetReleaseStatus;
+    let answer = tiller.unary_bytes(method, &request, READ).await?;
+    Ok((answer.decode(method)?, answer.withheld))
 }
 
 /// Adds to a view what the status knows better.

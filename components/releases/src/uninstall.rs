@@ -51,7 +51,7 @@ where
         )
         .await?;
     // The second field of this answer alone is text.
-    let info = light::UninstallReleaseResponse::decode(answer.clone())
+    let info = light::UninstallReleaseResponse::decode(answer.message.clone())
         .map(|response| response.info)
         .unwrap_or_default();
     let mut view = released(Method::UninstallRelease, answer, Extras::default())?;

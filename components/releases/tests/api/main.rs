@@ -1,5 +1,6 @@
 //! The component's routes, end to end, against a relay made of memory.
 
+mod access;
 mod clusters;
 mod deletes;
 mod fake;
@@ -17,3 +18,4 @@ mod runs;
 mod sources;
 mod upgrades;
 mod values;
+mod withheld;
