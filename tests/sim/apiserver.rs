@@ -5,10 +5,12 @@
 //! differ between versions. It refuses with Kubernetes' own words and has no others: what it does not know is 404.
 //!
 //! Left out, since nothing here depends on it: rewriting of HTML and of `Location`, the delayed flushing of old versions,
-//! pods, nodes, aggregated APIs, and everything that is stored.
+//! pods, nodes, aggregated APIs, and everything that is stored. Reviews and discovery are there, and impersonation with
+//! the permissions that it needs.
 
 mod access;
 mod backend;
+mod discovery;
 mod listen;
 mod proxy;
 mod review;
@@ -20,7 +22,7 @@ mod version;
 #[cfg(test)]
 mod tests;
 
-pub use self::access::{Rule, User};
+pub use self::access::{Rule, Subject, User};
 pub use self::services::{Endpoint, Port, Service};
 pub use self::version::Kubernetes;
 
@@ -70,6 +72,8 @@ impl Default for Options {
 pub struct Seen {
     /// Who the APIServer took the caller for.
     pub user: String,
+    /// As whom it was let act, which is itself unless it asked for another; none if it was refused.
+    pub acting: Option<User>,
     /// The method.
     pub method: http::Method,
     /// Path and query.

@@ -5,8 +5,10 @@ pub mod apiserver;
 pub mod cluster;
 pub mod components;
 pub mod faults;
+pub mod identity;
 pub mod scenario;
 pub mod store;
+pub mod table;
 pub mod tiller;
 
 #[cfg(test)]

@@ -4,12 +4,12 @@
 //! have (a login, a bearer token, a client's certificate) is what it must have here. Each request is recorded, and
 //! whatever can be wrong with a repository can be switched on and off while it runs.
 
-mod answer;
+pub(crate) mod answer;
 mod entry;
 mod fault;
 mod index;
-mod listen;
-mod pki;
+pub(crate) mod listen;
+pub(crate) mod pki;
 pub mod signed;
 
 #[cfg(test)]
@@ -22,6 +22,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use http::Request;
+use hyper::body::Incoming;
 use tempfile::TempDir;
 use tokio::task::AbortHandle;
 
@@ -214,7 +216,9 @@ impl Store {
         });
         state.put(options.entries);
         let tls = pki.as_ref().map(|pki| pki.server.clone());
-        let task = tokio::spawn(listen::serve(state.clone(), listener, tls)).abort_handle();
+        let serving = state.clone();
+        let answers = move |request: &Request<Incoming>| answer::answer(&serving, request);
+        let task = tokio::spawn(listen::serve(Arc::new(answers), listener, tls)).abort_handle();
         Ok(Self {
             addr,
             pki,

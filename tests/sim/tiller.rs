@@ -49,6 +49,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tiller_api::{Method, hapi};
 use tokio::{sync::watch, task::JoinSet};
 
+pub(crate) use self::objects::KINDS;
 use self::{control::Holds, objects::Objects, store::Store};
 pub use self::{
     control::{Call, Hold, Point},

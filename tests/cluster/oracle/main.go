@@ -23,6 +23,7 @@ var topics = map[string]topic{
 	"index":        askIndex,
 	"marshal":      askMarshal,
 	"metadata":     askMetadata,
+	"request":      askRequest,
 	"requirements": askRequirements,
 	"resolve":      askResolve,
 	"rewrite":      askRewrite,

@@ -13,7 +13,7 @@ const IN_SYSTEM: [&str; 2] = ["--namespace", "kube-system"];
 
 /// Applies the manifests as they are, and gives the two services their pods.
 pub(crate) async fn publish(kubernetes: &Kubernetes, bridge: u16, tiller: u16) -> Result<()> {
-    for way in ["bridge", "grpc"] {
+    for way in ["bridge", "grpc", "access"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../deploy")
             .join(way);

@@ -20,6 +20,7 @@ mod kubernetes;
 mod objects;
 mod pki;
 mod process;
+mod provider;
 mod registry;
 mod tiller;
 
@@ -27,5 +28,6 @@ pub use cluster::Cluster;
 pub use edge::Edge;
 pub use kubernetes::User;
 pub use process::{Output, Process};
+pub use provider::{Provider, Tokens};
 pub use registry::{Asked, Chart, PASSWORD, Registry, Style, USER};
 pub use tiller::Tiller;

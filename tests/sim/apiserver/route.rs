@@ -11,13 +11,12 @@ use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 
-use super::access::Attributes;
+use super::access::{Attributes, User};
 use super::listen::Connection;
 use super::proxy::{self, Call};
+use super::review::Review;
 use super::status::{self, Body, Refusal};
-use super::{Kubernetes, Seen, State, lock, review};
-
-const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+use super::{Kubernetes, Seen, State, discovery, lock};
 
 pub(super) async fn answer(
     state: &Arc<State>,
@@ -46,27 +45,39 @@ fn audit_id(request: &Request<Incoming>) -> HeaderValue {
 async fn authenticated(
     state: &Arc<State>,
     connection: &Connection,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     audit_id: &HeaderValue,
 ) -> Response<Body> {
     let certificate = connection.certificate.as_deref();
     let user = state.access.authenticate(request.headers(), certificate);
+    let acting = user.clone().map(|user| {
+        let (headers, version) = (request.headers(), state.kubernetes);
+        state.access.impersonate(user, headers, version)
+    });
     lock(&state.seen).push(Seen {
-        user: user
-            .clone()
-            .map_or_else(|| "-".to_owned(), |user| user.name),
+        user: user.map_or_else(|| "-".to_owned(), |user| user.name),
+        acting: match &acting {
+            Some(Ok(user)) => Some(user.clone()),
+            _ => None,
+        },
         method: request.method().clone(),
         uri: request.uri().to_string(),
         headers: request.headers().clone(),
         version: request.version(),
     });
-    let Some(user) = user else {
-        // Kubernetes ends HTTP/2 connections of those it does not know.
-        if request.version() == Version::HTTP_2 {
-            connection.go_away.notify_one();
+    let user = match acting {
+        Some(Ok(user)) => user,
+        Some(Err(refusal)) => return refusal.response(),
+        None => {
+            // Kubernetes ends HTTP/2 connections of those it does not know.
+            if request.version() == Version::HTTP_2 {
+                connection.go_away.notify_one();
+            }
+            return Refusal::unauthorized().response();
         }
-        return Refusal::unauthorized().response();
     };
+    request.headers_mut().remove("impersonate-user");
+    request.headers_mut().remove("impersonate-group");
     let path = percent_decode_str(request.uri().path())
         .decode_utf8_lossy()
         .into_owned();
@@ -75,12 +86,14 @@ async fn authenticated(
             status::text_response(200, "text/plain; charset=utf-8", "ok".to_owned())
         }
         "/version" if is_get(&request) => version(state),
-        REVIEWS if request.method() == Method::POST && !user.is_anonymous() => {
-            let body = Limited::new(request.into_body(), 64 * 1024).collect().await;
-            let body = body
-                .map(|body| body.to_bytes())
-                .unwrap_or_else(|_| Bytes::new());
-            review::answer(&state.access, &user, &body)
+        _ if is_get(&request) && !user.is_anonymous() && discovery::is_one(&path) => {
+            discovery::answer(&path)
+        }
+        _ if request.method() == Method::POST
+            && !user.is_anonymous()
+            && Review::at(&path, state.kubernetes).is_some() =>
+        {
+            reviewed(state, &user, &path, request).await
         }
         _ => match service_proxy(&path) {
             Some((namespace, id, rest)) => {
@@ -103,6 +116,22 @@ async fn authenticated(
     }
 }
 
+async fn reviewed(
+    state: &State,
+    user: &User,
+    path: &str,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let Some(review) = Review::at(path, state.kubernetes) else {
+        return status::not_found_page();
+    };
+    let body = Limited::new(request.into_body(), 64 * 1024).collect().await;
+    let body = body
+        .map(|body| body.to_bytes())
+        .unwrap_or_else(|_| Bytes::new());
+    review.answer(&state.access, user, &body)
+}
+
 async fn authorised(
     state: &Arc<State>,
     call: Call<'_>,
@@ -113,6 +142,7 @@ async fn authorised(
         resource: "services/proxy",
         namespace: call.namespace,
         name: call.id,
+        ..Attributes::default()
     };
     if !state.access.allows(call.user, &wanted) {
         return Refusal::forbidden(call.user, &wanted).response();

@@ -80,13 +80,29 @@ impl Refusal {
     pub(super) fn forbidden(user: &User, wanted: &Attributes<'_>) -> Self {
         let Attributes {
             verb,
+            group,
             resource,
             namespace,
             name,
         } = *wanted;
         let kind = resource.split('/').next().unwrap_or(resource);
+        let full = if group.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}.{group}")
+        };
+        let subject = if name.is_empty() {
+            full
+        } else {
+            format!("{full} {name:?}")
+        };
+        let place = if namespace.is_empty() {
+            "at the cluster scope".to_owned()
+        } else {
+            format!("in the namespace {namespace:?}")
+        };
         let message = format!(
-            "{kind} {name:?} is forbidden: User {:?} cannot {verb} resource {resource:?} in API group \"\" in the namespace {namespace:?}",
+            "{subject} is forbidden: User {:?} cannot {verb} resource {resource:?} in API group {group:?} {place}",
             user.name
         );
         let mut refusal = Self::new(403, "Forbidden", message);

@@ -4,7 +4,7 @@ use http::StatusCode;
 use tiller_api::Method;
 
 use super::*;
-use crate::caller::{BRIDGE, Caller, TILLER, soon, until};
+use crate::caller::{BRIDGE, Caller, Reply, TILLER, soon, until};
 use crate::cluster::{NOBODY_TOKEN, cluster};
 
 const SERVICES: &str = "/api/v1/namespaces/kube-system/services";
@@ -13,12 +13,9 @@ const SERVICES: &str = "/api/v1/namespaces/kube-system/services";
 async fn refusals_are_worded_as_kubernetes_words_them() {
     let cluster = cluster().start().await;
     let server = cluster.apiserver();
-    server.set_rules(vec![Rule {
-        user: "edge".to_owned(),
-        verb: "create".to_owned(),
-        namespace: "kube-system".to_owned(),
-        resource_names: Vec::new(),
-    }]);
+    server.set_rules(vec![
+        Rule::of("edge", &["create"], "services/proxy").in_namespace("kube-system"),
+    ]);
     let port = |name: &str, number, endpoint| Port {
         name: name.to_owned(),
         number,
@@ -76,12 +73,9 @@ async fn refusals_are_worded_as_kubernetes_words_them() {
 #[tokio::test]
 async fn ports_resolve_by_name_and_number_and_with_a_scheme() {
     let cluster = cluster().start().await;
-    cluster.apiserver().set_rules(vec![Rule {
-        user: "edge".to_owned(),
-        verb: "create".to_owned(),
-        namespace: "kube-system".to_owned(),
-        resource_names: Vec::new(),
-    }]);
+    cluster.apiserver().set_rules(vec![
+        Rule::of("edge", &["create"], "services/proxy").in_namespace("kube-system"),
+    ]);
     let mut caller = Caller::h2(&cluster).await;
     for id in [
         "tiller-bridge:grpc-web",
@@ -210,12 +204,9 @@ async fn a_backend_that_swallows_packets_is_given_up_after_the_dial_timeout() {
 #[tokio::test]
 async fn protocols_that_do_not_fit_are_told_apart() {
     let cluster = cluster().without_tiller_tls().start().await;
-    cluster.apiserver().set_rules(vec![Rule {
-        user: "edge".to_owned(),
-        verb: "create".to_owned(),
-        namespace: "kube-system".to_owned(),
-        resource_names: Vec::new(),
-    }]);
+    cluster.apiserver().set_rules(vec![
+        Rule::of("edge", &["create"], "services/proxy").in_namespace("kube-system"),
+    ]);
     let mut caller = Caller::h2(&cluster).await;
     let reply = caller.grpc("GetVersion", b"", &[]).await.unwrap();
     let (_, text) = reply.refusal();
@@ -326,11 +317,11 @@ async fn an_empty_path_is_redirected_and_odd_methods_refused() {
     let cluster = cluster().start().await;
     cluster.apiserver().set_rules(vec![
         Rule {
-            verb: "get".to_owned(),
+            verbs: vec!["get".to_owned()],
             ..Rule::create("edge", "tiller-bridge:grpc-web")
         },
         Rule {
-            verb: String::new(),
+            verbs: vec![String::new()],
             ..Rule::create("edge", "tiller-bridge:grpc-web")
         },
     ]);
@@ -421,4 +412,112 @@ async fn going_away_ends_connections_and_not_calls() {
     let (caller, reply) = soon(calling).await.unwrap();
     assert!(reply.decoded().1.is_ok());
     until(|| caller.is_closed()).await;
+}
+
+/// Posts a review and reads what came of it.
+async fn review(caller: &mut Caller, path: &str, review: serde_json::Value) -> Reply {
+    let headers = [("content-type", "application/json")];
+    let body = review.to_string().into();
+    let response = caller.send("POST", path, &headers, body).await.unwrap();
+    Reply::read(response).await.unwrap()
+}
+
+#[tokio::test]
+async fn reviews_say_whose_a_token_is_and_what_others_may() {
+    const TOKENS: &str = "/apis/authentication.k8s.io/v1/tokenreviews";
+    const ACCESS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    let cluster = cluster().start().await;
+    let server = cluster.apiserver();
+    server.add_token("ci-token", User::service_account("team", "ci"));
+    let mut caller = Caller::h2(&cluster).await;
+    let asked = serde_json::json!({ "kind": "TokenReview", "spec": { "token": "ci-token" } });
+    let (code, text) = review(&mut caller, TOKENS, asked.clone()).await.refusal();
+    assert_eq!(code, 403);
+    assert_eq!(
+        text,
+        "tokenreviews.authentication.k8s.io is forbidden: User \"edge\" cannot create resource \"tokenreviews\" in \
+         API group \"authentication.k8s.io\" at the cluster scope"
+    );
+
+    server.set_rules(vec![
+        Rule::of("edge", &["create"], "tokenreviews.authentication.k8s.io"),
+        Rule::of(
+            "edge",
+            &["create"],
+            "subjectaccessreviews.authorization.k8s.io",
+        ),
+        Rule::of_group("dev", &["create"], "deployments.apps").in_namespace("team"),
+    ]);
+    let status = review(&mut caller, TOKENS, asked).await.json()["status"].clone();
+    assert_eq!(status["authenticated"], true);
+    assert_eq!(status["user"]["username"], "system:serviceaccount:team:ci");
+    let unknown = serde_json::json!({ "kind": "TokenReview", "spec": { "token": "other" } });
+    let status = review(&mut caller, TOKENS, unknown).await.json()["status"].clone();
+    assert_eq!(status["authenticated"], serde_json::Value::Null);
+
+    for (group, namespace, allowed) in [
+        ("dev", "team", true),
+        ("ops", "team", false),
+        ("dev", "other", false),
+    ] {
+        let asked = serde_json::json!({ "kind": "SubjectAccessReview", "spec": {
+            "user": "jane", "groups": [group], "resourceAttributes": {
+                "namespace": namespace, "verb": "create", "group": "apps", "resource": "deployments", "name": "a",
+            },
+        } });
+        let answer = review(&mut caller, ACCESS, asked).await.json();
+        assert_eq!(answer["status"]["allowed"], allowed, "{group} {namespace}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_acts_as_others_and_the_backend_hears_nothing_of_it() {
+    let cluster = cluster().start().await;
+    let server = cluster.apiserver();
+    let as_jane = [("impersonate-user", "jane"), ("impersonate-group", "dev")];
+    let mut caller = Caller::h2(&cluster).await;
+    let (code, text) = caller
+        .grpc("GetVersion", b"", &as_jane)
+        .await
+        .unwrap()
+        .refusal();
+    assert_eq!(code, 403);
+    assert_eq!(
+        text,
+        "users \"jane\" is forbidden: User \"edge\" cannot impersonate resource \"users\" in API group \"\" at the cluster \
+         scope"
+    );
+    server.set_rules(vec![
+        Rule::of("edge", &["impersonate"], "users").only("jane"),
+        Rule::of("edge", &["impersonate"], "groups").only("dev"),
+        Rule::of_group("dev", &["create"], "services/proxy"),
+    ]);
+    let reply = caller.grpc("GetVersion", b"", &as_jane).await.unwrap();
+    assert_eq!(reply.status, 200);
+    let acting = server.seen().pop().and_then(|seen| seen.acting).unwrap();
+    assert_eq!(acting.name, "jane");
+    assert_eq!(acting.groups, ["dev", "system:authenticated"]);
+    let alone = [("impersonate-group", "dev")];
+    assert_eq!(
+        caller.grpc("GetVersion", b"", &alone).await.unwrap().status,
+        400
+    );
+}
+
+#[tokio::test]
+async fn kinds_are_looked_up_by_group_and_version() {
+    let cluster = cluster().start().await;
+    let mut caller = Caller::h2(&cluster).await;
+    let apps = caller.request("GET", "/apis/apps/v1", &[]).await.json();
+    let listed = apps["resources"].as_array().unwrap();
+    let deployment = listed
+        .iter()
+        .find(|listed| listed["kind"] == "Deployment")
+        .unwrap();
+    assert_eq!(deployment["name"], "deployments");
+    assert_eq!(deployment["namespaced"], true);
+    assert_eq!(
+        caller.request("GET", "/apis/apps/v9", &[]).await.status,
+        404
+    );
 }

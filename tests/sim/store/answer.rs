@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use super::fault::Gate;
 use super::{Access, Asked, BASE, Content, Fault, Part, State, Validators, entry, lock};
 
-pub(super) type Body = UnsyncBoxBody<Bytes, io::Error>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 /// What [`Fault::Endless`] repeats.
 static NOTHING: [u8; 16 << 10] = [0; 16 << 10];

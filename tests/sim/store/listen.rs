@@ -1,9 +1,11 @@
-//! The store's port.
+//! The port of a store, or of whatever else answers requests by itself.
 
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
+use http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -13,15 +15,23 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::{State, answer};
+use super::answer::Body;
 
-pub(super) async fn bind() -> io::Result<TcpListener> {
+/// What is answered.
+pub(crate) trait Answers:
+    Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static
+{
+}
+
+impl<F: Fn(&Request<Incoming>) -> Response<Body> + Send + Sync + 'static> Answers for F {}
+
+pub(crate) async fn bind() -> io::Result<TcpListener> {
     TcpListener::bind("127.0.0.1:0").await
 }
 
 /// Serves until it is aborted, and its connections with it.
-pub(super) async fn serve(
-    state: Arc<State>,
+pub(crate) async fn serve(
+    answers: Arc<impl Answers>,
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
 ) {
@@ -31,7 +41,7 @@ pub(super) async fn serve(
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(connection(state.clone(), acceptor.clone(), stream));
+                    connections.spawn(connection(answers.clone(), acceptor.clone(), stream));
                 }
                 Err(error) => tracing::debug!(%error, "a connection was not accepted"),
             },
@@ -40,20 +50,23 @@ pub(super) async fn serve(
     }
 }
 
-async fn connection(state: Arc<State>, acceptor: Option<TlsAcceptor>, stream: TcpStream) {
+async fn connection(answers: Arc<impl Answers>, acceptor: Option<TlsAcceptor>, stream: TcpStream) {
     _ = stream.set_nodelay(true);
     let Some(acceptor) = acceptor else {
-        return exchange(state, stream).await;
+        return exchange(answers, stream).await;
     };
     match acceptor.accept(stream).await {
-        Ok(stream) => exchange(state, stream).await,
+        Ok(stream) => exchange(answers, stream).await,
         Err(error) => tracing::debug!(%error, "TLS handshake failed"),
     }
 }
 
-async fn exchange(state: Arc<State>, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+async fn exchange(
+    answers: Arc<impl Answers>,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+) {
     let service = service_fn(move |request| {
-        let response = answer::answer(&state, &request);
+        let response = answers(&request);
         async move { Ok::<_, Infallible>(response) }
     });
     let server = auto::Builder::new(TokioExecutor::new());

@@ -1,4 +1,4 @@
-//! The store's authority, and what it signed.
+//! The authority of a store or of another server, and what it signed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use rustls::server::{NoClientAuth, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
 
 #[derive(Debug)]
-pub(super) struct Pki {
-    pub(super) server: Arc<ServerConfig>,
+pub(crate) struct Pki {
+    pub(crate) server: Arc<ServerConfig>,
     /// The authority, for callers.
-    pub(super) ca: PathBuf,
+    pub(crate) ca: PathBuf,
     /// A caller's certificate and key.
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
@@ -24,10 +24,10 @@ pub(super) struct Pki {
 
 impl Pki {
     /// Writes what callers need into that folder.
-    pub(super) fn new(folder: &Path, certificate: bool) -> anyhow::Result<Self> {
+    pub(crate) fn new(folder: &Path, certificate: bool) -> anyhow::Result<Self> {
         let mut params = CertificateParams::default();
         let name = &mut params.distinguished_name;
-        name.push(DnType::CommonName, "chart store");
+        name.push(DnType::CommonName, "a server of the tests");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate()?;

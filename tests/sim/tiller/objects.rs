@@ -11,12 +11,12 @@ use super::{manifest, name::object_name_error, yaml};
 
 /// A kind of object the APIServer knows.
 #[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) struct Kind {
-    pub(super) group: &'static str,
-    pub(super) version: &'static str,
-    pub(super) name: &'static str,
-    pub(super) plural: &'static str,
-    namespaced: bool,
+pub(crate) struct Kind {
+    pub(crate) group: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) plural: &'static str,
+    pub(crate) namespaced: bool,
 }
 
 const fn kind(
@@ -35,7 +35,7 @@ const fn kind(
     }
 }
 
-static KINDS: [Kind; 17] = [
+pub(crate) static KINDS: [Kind; 17] = [
     kind("", "v1", "ConfigMap", "configmaps", true),
     kind("", "v1", "Namespace", "namespaces", false),
     kind(
@@ -80,6 +80,15 @@ static KINDS: [Kind; 17] = [
 ];
 
 impl Kind {
+    /// As `apiVersion` has it.
+    pub(crate) fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
     /// As in errors: `configmaps`, `deployments.apps`.
     fn resource(&self) -> String {
         qualified(self.plural, self.group)

@@ -1,6 +1,5 @@
 //! Charts into a registry, by the requests that Helm sends.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -9,17 +8,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use hyper::{HeaderMap, Method, Request, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 
 use super::token::PUSHER;
 use super::{Registry, SERVICE};
+use crate::http::{self, Client};
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
@@ -106,7 +101,7 @@ pub(super) async fn push(registry: &Registry, chart: &Chart<'_>) -> Result<Strin
 }
 
 struct Pusher {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client,
     /// The URL of the repository.
     base: String,
     authorization: Option<String>,
@@ -114,25 +109,13 @@ struct Pusher {
 
 impl Pusher {
     fn new(registry: &Registry, repository: &str) -> Result<Self> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(registry.ca())?)?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .build();
         let scheme = if registry.tokens.is_some() {
             "https"
         } else {
             "http"
         };
         Ok(Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client: http::client(registry.ca())?,
             base: format!("{scheme}://{}/v2/{repository}", registry.address),
             authorization: None,
         })
