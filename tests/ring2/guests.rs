@@ -4,6 +4,8 @@
 mod answers;
 mod authority;
 mod calls;
+mod confined;
+mod confinement;
 mod exhaustion;
 mod neighbours;
 
@@ -11,7 +13,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rest::problem::{Code, Outcome};
-use tiller_edge::config::Size;
+use tiller_edge::config::{Limits, Size};
 
 use crate::support::{Answer, Ask, Protocol, Stage, get, stage};
 
@@ -62,6 +64,29 @@ tested! {
     "trailer-frame" in calls::what_is_no_call_is_not_relayed,
     "truncated-frame" in calls::what_is_no_call_is_not_relayed,
     "two-frames" in calls::what_is_no_call_is_not_relayed,
+    "foreign-apiserver-path" in confined::what_its_caller_may_not_a_component_may_not,
+    "foreign-chart" in confined::a_chart_is_what_it_was_when_it_was_fetched,
+    "foreign-cluster" in confined::what_its_caller_may_not_a_component_may_not,
+    "foreign-destination" in confined::what_its_caller_may_not_a_component_may_not,
+    "foreign-install" in confined::what_its_caller_may_not_a_component_may_not,
+    "foreign-inventory" in confined::only_what_a_caller_has_is_there,
+    "foreign-list" in confined::what_its_caller_may_not_a_component_may_not,
+    "foreign-release" in confined::what_its_caller_may_not_a_component_may_not,
+    "foreign-revision" in confined::what_its_caller_may_not_a_component_may_not,
+    "foreign-service" in confined::what_its_caller_may_not_a_component_may_not,
+    "change-of-mind" in confined::what_its_caller_may_not_a_component_may_not,
+    "compressed" in confined::what_its_caller_may_not_a_component_may_not,
+    "dry-run-that-is-none" in confined::who_may_see_what_would_happen_makes_nothing_happen,
+    "duplicate-fields" in confined::what_its_caller_may_not_a_component_may_not,
+    "forge-connection-headers" in confined::nobody_can_be_passed_off_as_somebody_else,
+    "forge-identity" in confined::nobody_can_be_passed_off_as_somebody_else,
+    "forge-pseudo-headers" in confined::nobody_can_be_passed_off_as_somebody_else,
+    "forge-trailers" in confined::nobody_can_be_passed_off_as_somebody_else,
+    "second-message" in confined::what_its_caller_may_not_a_component_may_not,
+    "smuggle-by-length" in confined::what_its_caller_may_not_a_component_may_not,
+    "unknown-fields" in confined::what_its_caller_may_not_a_component_may_not,
+    "hoard" in confined::nothing_is_kept_for_the_next_caller,
+    "outlive" in confined::nothing_outlives_its_request,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -76,14 +101,13 @@ async fn every_behaviour_has_a_test() {
 
 /// An edge that loses patience soon.
 async fn strict() -> Stage {
-    stage()
-        .limits(|limits| {
-            limits.cpu = Duration::from_millis(300);
-            limits.memory = Size::MIB * 32;
-            limits.read_deadline = Duration::from_secs(2);
-        })
-        .start()
-        .await
+    stage().limits(strict_limits).start().await
+}
+
+fn strict_limits(limits: &mut Limits) {
+    limits.cpu = Duration::from_millis(300);
+    limits.memory = Size::MIB * 32;
+    limits.read_deadline = Duration::from_secs(2);
 }
 
 fn ask(behaviour: &str) -> Ask {

@@ -3,6 +3,7 @@
 //! Each test has an edge and a cluster of its own, in its own process, and ends with [`support::Stage::end`], which
 //! insists that every counter is back at zero: sandboxes, calls, connections, memory.
 
+mod access;
 mod bodies;
 mod charts;
 mod faults;

@@ -5,6 +5,8 @@ pub(crate) mod ask;
 pub(crate) mod charts;
 pub(crate) mod log;
 mod panics;
+pub(crate) mod pki;
+pub(crate) mod program;
 pub(crate) mod releases;
 pub(crate) mod repositories;
 pub(crate) mod stage;
@@ -15,7 +17,7 @@ use sim::faults::{Faults, Hop};
 use tokio::time::{Instant, sleep, timeout};
 
 pub(crate) use self::answer::{Answer, Opened};
-pub(crate) use self::ask::{Ask, Protocol, delete, get, post, put};
+pub(crate) use self::ask::{Ask, Protocol, delete, get, options, post, put};
 pub(crate) use self::stage::{Plan, Stage, Transport, stage};
 
 /// One of a cluster's hops.

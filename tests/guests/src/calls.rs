@@ -17,7 +17,7 @@ type Outgoing = http::Request<Full<Bytes>>;
 /// Where a behaviour's calls go.
 pub(crate) struct Call {
     base: String,
-    cluster: String,
+    pub(crate) cluster: String,
 }
 
 impl Call {

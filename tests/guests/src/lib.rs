@@ -9,8 +9,13 @@
 
 mod ambient;
 mod answers;
+mod attempt;
 mod calls;
+mod elsewhere;
 mod exhaust;
+mod forge;
+mod message;
+mod moments;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -77,6 +82,32 @@ behaviours! {
     "trailer-frame" => calls::trailer_frame,
     "truncated-frame" => calls::truncated_frame,
     "two-frames" => calls::two_frames,
+    // what is somewhere else
+    "foreign-apiserver-path" => elsewhere::foreign_apiserver_path,
+    "foreign-chart" => elsewhere::foreign_chart,
+    "foreign-cluster" => elsewhere::foreign_cluster,
+    "foreign-destination" => elsewhere::foreign_destination,
+    "foreign-install" => elsewhere::foreign_install,
+    "foreign-inventory" => elsewhere::foreign_inventory,
+    "foreign-list" => elsewhere::foreign_list,
+    "foreign-release" => elsewhere::foreign_release,
+    "foreign-revision" => elsewhere::foreign_revision,
+    "foreign-service" => elsewhere::foreign_service,
+    // heads and messages that are not what they seem
+    "change-of-mind" => forge::change_of_mind,
+    "compressed" => forge::compressed,
+    "dry-run-that-is-none" => forge::dry_run_that_is_none,
+    "duplicate-fields" => forge::duplicate_fields,
+    "forge-connection-headers" => forge::forge_connection_headers,
+    "forge-identity" => forge::forge_identity,
+    "forge-pseudo-headers" => forge::forge_pseudo_headers,
+    "forge-trailers" => forge::forge_trailers,
+    "second-message" => forge::second_message,
+    "smuggle-by-length" => forge::smuggle_by_length,
+    "unknown-fields" => forge::unknown_fields,
+    // more than one request
+    "hoard" => moments::hoard,
+    "outlive" => moments::outlive,
 }
 
 #[http_service]

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 
 use super::ask::{Ask, Body, Protocol};
+use super::pki::Io;
 use super::soon;
 
 /// An answer that ended as it should.
@@ -112,6 +113,13 @@ impl Opened {
     /// Sends a request on a connection of its own and waits for the head of the answer.
     pub(super) async fn of(ask: Ask, addr: std::net::SocketAddr) -> hyper::Result<Self> {
         let stream = TcpStream::connect(addr).await.expect("the edge listens");
+        let stream: Box<dyn Io> = match &ask.secure {
+            None => Box::new(stream),
+            Some(secure) => {
+                let secured = secure.connect(stream, ask.protocol).await;
+                Box::new(secured.expect("TLS is agreed upon"))
+            }
+        };
         let io = TokioIo::new(stream);
         let (response, connection) = match ask.protocol {
             Protocol::H1 => {
@@ -176,6 +184,7 @@ fn request(ask: Ask, addr: std::net::SocketAddr) -> Request<Body> {
     *request.headers_mut() = ask.headers;
     let uri = match ask.protocol {
         Protocol::H1 => ask.path,
+        Protocol::H2 if ask.secure.is_some() => format!("https://{addr}{}", ask.path),
         Protocol::H2 => format!("http://{addr}{}", ask.path),
     };
     *request.uri_mut() = uri.parse().expect("a path");

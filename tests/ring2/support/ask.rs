@@ -11,6 +11,8 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use serde_json::Value;
 
+use super::pki::Secure;
+
 /// A request's body.
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -28,6 +30,7 @@ pub(crate) struct Ask {
     pub(super) headers: HeaderMap,
     pub(super) body: Body,
     pub(super) protocol: Protocol,
+    pub(super) secure: Option<Secure>,
 }
 
 pub(crate) fn get(path: impl Into<String>) -> Ask {
@@ -36,6 +39,10 @@ pub(crate) fn get(path: impl Into<String>) -> Ask {
 
 pub(crate) fn post(path: impl Into<String>) -> Ask {
     Ask::new(Method::POST, path)
+}
+
+pub(crate) fn options(path: impl Into<String>) -> Ask {
+    Ask::new(Method::OPTIONS, path)
 }
 
 pub(crate) fn put(path: impl Into<String>) -> Ask {
@@ -54,6 +61,7 @@ impl Ask {
             headers: HeaderMap::new(),
             body: whole(Bytes::new()),
             protocol: Protocol::H1,
+            secure: None,
         }
     }
 
@@ -86,6 +94,12 @@ impl Ask {
 
     pub(crate) fn over(mut self, protocol: Protocol) -> Self {
         self.protocol = protocol;
+        self
+    }
+
+    /// Over TLS.
+    pub(crate) fn secured(mut self, secure: &Secure) -> Self {
+        self.secure = Some(secure.clone());
         self
     }
 }

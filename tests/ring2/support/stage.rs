@@ -10,8 +10,8 @@ use sim::components::component;
 use sim::{Cluster, Options, cluster};
 use tempfile::TempDir;
 use tiller_edge::config::{
-    self, ChartsConfig, ClusterConfig, Config, CredentialSource, Limits, RepositoryConfig,
-    TillerConfig,
+    self, ChartsConfig, ClusterConfig, Config, CredentialSource, Limits, LogFormat,
+    RepositoryConfig, TillerConfig,
 };
 use tiller_edge::edge::Edge;
 use tokio::sync::Mutex;
@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::answer::{Answer, Opened};
 use super::ask::{Ask, get};
+use super::program::Program;
 use super::{PATIENCE, panics, soon, until};
 
 /// `releases` and `guests`, side by side.
@@ -55,7 +56,11 @@ pub(crate) struct Plan {
     region: Option<String>,
     charts: ChartsConfig,
     repositories: Vec<RepositoryConfig>,
+    changes: Vec<Change>,
 }
+
+/// What else a configuration has; the path is that of the stage's own directory.
+type Change = Box<dyn FnOnce(&mut Config, &Path)>;
 
 /// An empty cluster and an edge with patience for what tests do, not more.
 pub(crate) fn stage() -> Plan {
@@ -73,6 +78,7 @@ pub(crate) fn stage() -> Plan {
         region: None,
         charts: ChartsConfig::default(),
         repositories: Vec::new(),
+        changes: Vec::new(),
     }
 }
 
@@ -119,6 +125,12 @@ impl Plan {
         self
     }
 
+    /// With whatever else of the configuration, of which the path is the stage's own directory.
+    pub(crate) fn configure(mut self, change: impl FnOnce(&mut Config, &Path) + 'static) -> Self {
+        self.changes.push(Box::new(change));
+        self
+    }
+
     /// With the callers' own credentials for the cluster.
     pub(crate) fn callers_credentials(mut self) -> Self {
         self.credentials = CredentialSource::Caller;
@@ -148,6 +160,16 @@ impl Plan {
 }
 
 impl Plan {
+    /// Starts it with the edge as a process of its own.
+    pub(crate) async fn program(self) -> Program {
+        let cluster = soon(self.cluster.clone().start()).await;
+        let home = tempfile::tempdir().expect("a directory");
+        let mut config = self.config(home.path(), &cluster);
+        // Its address is found in its log.
+        config.log.format = LogFormat::Json;
+        Program::start(cluster, home, &config).await
+    }
+
     fn config(self, home: &Path, cluster: &Cluster) -> Config {
         let mut kubeconfig = cluster.kubeconfig();
         if self.token_file {
@@ -176,7 +198,7 @@ impl Plan {
             context: Some(cluster.name().to_owned()),
             ..once.clone()
         });
-        Config {
+        let mut config = Config {
             listen: "127.0.0.1:0".parse().expect("an address"),
             manifest: home.join("spin.toml"),
             // One for all tests of this build.
@@ -187,7 +209,11 @@ impl Plan {
             repositories: self.repositories,
             clusters: [once].into_iter().chain(again).collect(),
             ..Config::default()
+        };
+        for change in self.changes {
+            change(&mut config, home);
         }
+        config
     }
 }
 
@@ -208,6 +234,11 @@ impl Stage {
     /// The edge, for whoever ends it.
     pub(crate) fn take_edge(&mut self) -> Edge {
         self.edge.take().expect("it has not been taken")
+    }
+
+    /// Its own directory.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     pub(crate) fn token_file(&self) -> PathBuf {
