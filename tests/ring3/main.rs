@@ -7,9 +7,12 @@
 
 mod access;
 mod charts;
+mod grants;
 mod helm;
 mod hosts;
 mod interruptions;
+mod kubernetes;
+mod oidc;
 mod scenario;
 mod stage;
 mod stores;

@@ -19,7 +19,9 @@ pub(crate) fn build_host() -> Result<()> {
 
 /// `cargo xtask bench`.
 pub(crate) fn bench() -> Result<()> {
-    run(cargo("bench").args(["--package", "charts", "--bench", "index"]))
+    run(cargo("bench").args(["--package", "charts", "--bench", "index"]))?;
+    wasm::components(&wasm::COMPONENTS)?;
+    run(cargo("bench").args(["--package", "tests", "--bench", "grants"]))
 }
 
 /// `cargo xtask demo`.

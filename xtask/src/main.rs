@@ -8,6 +8,8 @@ mod command;
 mod launch;
 mod parts;
 mod programs;
+#[cfg(test)]
+mod security;
 mod suite;
 mod wasm;
 

@@ -63,7 +63,7 @@ struct Module {
     version: Option<(&'static str, &'static [&'static str])>,
 }
 
-const MODULES: [Module; 5] = [
+const MODULES: [Module; 6] = [
     Module {
         folder: "netns",
         programs: &[("netns", ".")],
@@ -96,6 +96,11 @@ const MODULES: [Module; 5] = [
                 "k8s.io/client-go/pkg/version.gitVersion",
             ],
         )),
+    },
+    Module {
+        folder: "oidc",
+        programs: &[("oidc", ".")],
+        version: None,
     },
     Module {
         folder: "registry",
@@ -205,9 +210,10 @@ mod tests {
     #[test]
     fn programs_are_told_the_version_their_module_has() {
         let flags = |module: &Module| link_flags(module, GO_MOD);
-        let [netns, helm, helm3, kubernetes, registry] = &MODULES;
+        let [netns, helm, helm3, kubernetes, oidc, registry] = &MODULES;
         assert_eq!(flags(netns), "-s -w");
         assert_eq!(flags(helm3), "-s -w");
+        assert_eq!(flags(oidc), "-s -w");
         assert_eq!(flags(registry), "-s -w");
         assert_eq!(
             flags(helm),

@@ -114,6 +114,11 @@ fn real(parts: &mut Parts) {
     parts.run("charts against Helm", &[], || {
         run(cargo("test").args(["--package", "charts", "--", "--ignored"]))
     });
+    parts.run("requests against Helm", &[], || {
+        run(cargo("test")
+            .args(["--package", "tiller-edge", "--lib"])
+            .args(["relay::facts::oracle", "--", "--ignored"]))
+    });
     parts.run("signatures against Helm", &["real programs"], || {
         let mut test = cargo("test");
         test.args(["--package", "tiller-edge", "--lib"]);
