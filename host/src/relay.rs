@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, Request, Response};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use rest::problem::Problem;
@@ -175,6 +175,9 @@ impl Relay {
     ///
     /// Dropping the future or the answer's body ends the call to the cluster; what Tiller has begun it carries on with.
     pub async fn handle(&self, caller: &Caller, request: Request<Body>) -> Response<Body> {
+        for name in request.headers().keys().filter(|name| is_claim(name)) {
+            self.forged(caller, name).await;
+        }
         if request.method() == Method::GET {
             if request.uri().path() == rest::relay::ACCESS {
                 return self.access(caller, request.uri().query()).await;
@@ -201,6 +204,20 @@ impl Relay {
         let problem = problem.clone().with_request_id(caller.request_id.as_str());
         problem.to_response().map(whole)
     }
+}
+
+/// Whether a header by that name would say, to somebody who believed it, that the call is somebody else's or another
+/// than it is. None passes to a cluster, and a component that sends one is out of hand.
+fn is_claim(name: &HeaderName) -> bool {
+    const NAMES: [&str; 5] = ["audit-id", "cookie", "expect", "forwarded", "trailer"];
+    const FAMILIES: [&str; 4] = [
+        "impersonate-",
+        "x-forwarded-",
+        "x-remote-",
+        "x-tiller-edge-",
+    ];
+    let name = name.as_str();
+    NAMES.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
 }
 
 fn json(view: &impl Serialize) -> Response<Body> {

@@ -43,7 +43,7 @@ use self::manifest::{Manifest, Route};
 use self::run::{Budget, Run};
 use self::state::{Counted, Memory, MemoryPool, State, Witness};
 
-pub use self::hooks::Outlet;
+pub use self::hooks::{Outlet, Refused};
 pub use self::manifest::ManifestError;
 
 /// After how many seconds a request that found no sandbox should come again.

@@ -22,8 +22,9 @@ use super::facts::Facts;
 use super::frames::Frames;
 use super::manifest::{self, Proposal};
 use super::message::Message;
+use super::principal::{self, IdentityError};
 use super::record::Record;
-use super::{Body, Caller, Relay, RelayError, describe, principal};
+use super::{Body, Caller, Relay, RelayError, describe};
 use crate::access::{Identity, Principal};
 use crate::clusters::{Cluster, SendError, Tiller};
 use crate::grants::Place;
@@ -85,9 +86,17 @@ impl Relay {
         request: Request<Body>,
         record: &mut Record,
     ) -> Result<Response<Body>, Problem> {
-        let cluster = self
-            .cluster(caller, &target.cluster)
-            .map_err(|error| error.problem(Some(method)))?;
+        let cluster = match self.cluster(caller, &target.cluster) {
+            Ok(cluster) => cluster,
+            Err(error) => {
+                let problem = error.problem(Some(method));
+                if error.is_refusal() {
+                    let entry = record.refused(&error, &problem.detail);
+                    self.refused(caller, entry).await;
+                }
+                return Err(problem);
+            }
+        };
         let deadline = Instant::now() + self.time_limit(method, request.headers());
         let relayed = async {
             let principal = timeout_at(deadline, principal::principal(self, caller, &cluster))
@@ -128,6 +137,8 @@ impl Relay {
     /// The cluster of that name.
     pub(super) fn cluster(&self, caller: &Caller, name: &str) -> Result<Arc<Cluster>, RelayError> {
         let missing = || match self.clusters.why_unusable(name) {
+            // Where one is, whoever has a token that nobody knows is told the same.
+            _ if matches!(caller.identity, Identity::PerCluster) => IdentityError::Unknown.into(),
             Some(why) if self.knows(caller, name) => RelayError::unusable(name, why),
             Some(_) | None => RelayError::ClusterNotFound(name.to_owned()),
         };

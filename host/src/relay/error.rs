@@ -128,7 +128,10 @@ impl RelayError {
     /// Whether it is this edge that does not let the caller do it, which is for the audit log.
     pub(super) const fn is_refusal(&self) -> bool {
         match self {
-            Self::ClusterHidden(_) | Self::NotACall(_) | Self::NotAllowed(_) => true,
+            Self::ClusterHidden(_)
+            | Self::ClusterNotFound(_)
+            | Self::NotACall(_)
+            | Self::NotAllowed(_) => true,
             Self::Manifest(error) => error.is_refusal(),
             _ => false,
         }
@@ -205,6 +208,9 @@ pub enum NotACall {
     /// Its query holds what is not asked with, or a value that is none.
     #[error("its query holds what such a question has not")]
     Query,
+    /// Its message has trailers behind it, which no client of grpc-web sends.
+    #[error("it has trailers")]
+    Trailers,
     /// Its message is not one of the method's.
     #[error("its message cannot be read")]
     Undecodable(#[source] prost::DecodeError),

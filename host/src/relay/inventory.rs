@@ -16,6 +16,7 @@ use super::{Body, Caller, NotACall, Relay, json};
 use crate::access::Principal;
 use crate::clusters::{Cluster, Tiller};
 use crate::config::Transport;
+use crate::grants::Action;
 
 /// How long anything asked may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -54,7 +55,14 @@ impl Relay {
                 };
                 json(&view)
             }
-            Err(error) => self.problem(caller, &error.problem(None).with_cluster(name)),
+            Err(error) => {
+                let problem = error.problem(None).with_cluster(name);
+                if error.is_refusal() {
+                    self.turned_away(caller, Action::Read.as_str(), &problem)
+                        .await;
+                }
+                self.problem(caller, &problem)
+            }
         }
     }
 

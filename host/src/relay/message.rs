@@ -119,12 +119,13 @@ async fn collect(mut body: Body, length: Option<usize>) -> Result<Bytes, NotACal
     let mut frame = BytesMut::with_capacity(length.unwrap_or_default());
     while let Some(piece) = body.frame().await {
         let piece = piece.map_err(|_| NotACall::Body)?;
-        if let Ok(data) = piece.into_data() {
-            if frame.len() + data.len() > length.unwrap_or(LONGEST) {
-                return Err(NotACall::TooLarge);
-            }
-            frame.extend_from_slice(&data);
+        let Ok(data) = piece.into_data() else {
+            return Err(NotACall::Trailers);
+        };
+        if frame.len() + data.len() > length.unwrap_or(LONGEST) {
+            return Err(NotACall::TooLarge);
         }
+        frame.extend_from_slice(&data);
     }
     Ok(frame.freeze())
 }

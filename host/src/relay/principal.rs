@@ -60,9 +60,7 @@ pub(super) async fn principal(
     if let Identity::Known(principal) = &caller.identity {
         return Ok(Arc::clone(principal));
     }
-    let prefix = cluster
-        .identity_prefix()
-        .ok_or_else(|| RelayError::ClusterHidden(cluster.name().to_owned()))?;
+    let prefix = cluster.identity_prefix().ok_or(IdentityError::Unknown)?;
     let authorization = caller
         .authorization
         .as_ref()

@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use grpc_web::Trailers;
-use http::{HeaderMap, Response, Uri};
+use http::{HeaderMap, HeaderName, Response, Uri};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
 use rest::problem::{Code, Outcome, Problem};
@@ -126,6 +126,17 @@ impl Relay {
         let entry = Entry {
             action: ELSEWHERE.to_owned(),
             why: Some(why),
+            ..by(caller)
+        };
+        self.refused(caller, entry).await;
+    }
+
+    /// Takes note that a guest of `caller` wanted to send a header by which it would pass for somebody else, or which is
+    /// the host's to send. Its value may be a secret.
+    pub(crate) async fn forged(&self, caller: &Caller, name: &HeaderName) {
+        let entry = Entry {
+            action: FORGE.to_owned(),
+            why: Some(format!("the header `{name}` stays behind")),
             ..by(caller)
         };
         self.refused(caller, entry).await;
@@ -302,6 +313,9 @@ impl Scan {
 
 /// What a line calls a call that goes elsewhere than to the relay.
 const ELSEWHERE: &str = "connect";
+
+/// What a line calls a header that is not a component's to send.
+const FORGE: &str = "forge";
 
 /// What a line calls what is no call at all.
 pub(super) const NO_CALL: &str = "call";

@@ -6,7 +6,8 @@
 
 use std::future;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -46,6 +47,9 @@ const MARGIN: u32 = 8;
 
 const LONGEST_MARGIN: Duration = Duration::from_secs(1);
 
+/// How many headers that a guest may not set are taken note of.
+const NOTES: usize = 64;
+
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// Where requests of guests go. There is one outside of tests: the [`Relay`].
@@ -57,8 +61,17 @@ pub trait Outlet: Send + Sync {
         request: Request<Body>,
     ) -> BoxFuture<'static, Response<Body>>;
 
-    /// Takes note that a guest of `caller` wanted to call something else, and was not let.
-    fn refused(self: Arc<Self>, caller: Arc<Caller>, destination: Uri) -> BoxFuture<'static, ()>;
+    /// Takes note of what a guest of `caller` wanted and was not let.
+    fn refused(self: Arc<Self>, caller: Arc<Caller>, what: Refused) -> BoxFuture<'static, ()>;
+}
+
+/// What a guest is not let.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refused {
+    /// To call something else than the relay.
+    Destination(Uri),
+    /// To send a header that is the host's to send.
+    Header(HeaderName),
 }
 
 impl Outlet for Relay {
@@ -70,8 +83,13 @@ impl Outlet for Relay {
         Box::pin(async move { self.handle(&caller, request).await })
     }
 
-    fn refused(self: Arc<Self>, caller: Arc<Caller>, destination: Uri) -> BoxFuture<'static, ()> {
-        Box::pin(async move { self.elsewhere(&caller, &destination).await })
+    fn refused(self: Arc<Self>, caller: Arc<Caller>, what: Refused) -> BoxFuture<'static, ()> {
+        Box::pin(async move {
+            match what {
+                Refused::Destination(destination) => self.elsewhere(&caller, &destination).await,
+                Refused::Header(name) => self.forged(&caller, &name).await,
+            }
+        })
     }
 }
 
@@ -81,6 +99,7 @@ pub(super) struct Hooks {
     caller: Arc<Caller>,
     witness: Arc<Witness>,
     calls: Arc<Semaphore>,
+    filter: Arc<Filter>,
     /// When every call must have ended.
     deadline: Instant,
 }
@@ -94,7 +113,13 @@ impl Hooks {
         wall: Duration,
     ) -> Self {
         let margin = (wall / MARGIN).min(LONGEST_MARGIN);
+        let filter = Filter {
+            outlet: Arc::clone(&outlet),
+            caller: Arc::clone(&caller),
+            notes: AtomicUsize::new(NOTES),
+        };
         Self {
+            filter: Arc::new(filter),
             outlet,
             caller,
             witness,
@@ -136,13 +161,13 @@ type Transfer = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 impl WasiHttpHooks for Hooks {
     fn is_forbidden_header(&mut self, name: &HeaderName) -> bool {
-        is_forbidden(name)
+        self.filter.is_forbidden(name)
     }
 
     // Trailers are filtered through this one alone, so both are overridden.
     fn forbidden_header_filter(&mut self) -> ForbiddenHeaderFilter {
-        static FILTER: LazyLock<ForbiddenHeaderFilter> = LazyLock::new(|| Arc::new(is_forbidden));
-        Arc::clone(&FILTER)
+        let filter = Arc::clone(&self.filter);
+        Arc::new(move |name| filter.is_forbidden(name))
     }
 
     fn send_request(
@@ -153,7 +178,8 @@ impl WasiHttpHooks for Hooks {
     ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Transfer), Error>> + Send> {
         if !is_relay(request.uri()) {
             let outlet = Arc::clone(&self.outlet);
-            let noted = outlet.refused(Arc::clone(&self.caller), request.into_parts().0.uri);
+            let what = Refused::Destination(request.into_parts().0.uri);
+            let noted = outlet.refused(Arc::clone(&self.caller), what);
             return Box::new(async move {
                 noted.await;
                 Err(Error::HttpRequestDenied)
@@ -175,6 +201,34 @@ impl WasiHttpHooks for Hooks {
             let answer = answer.map(|body| Received::new(body, &options, permit).boxed_unsync());
             Ok((answer, Box::new(future::ready(Ok(()))) as Transfer))
         })
+    }
+}
+
+/// Keeps back the headers that are the host's, and takes note of a guest that tries them. What comes from outside has
+/// none of them: ingress and relay have taken them out.
+struct Filter {
+    outlet: Arc<dyn Outlet>,
+    caller: Arc<Caller>,
+    /// How many more tries are taken note of.
+    notes: AtomicUsize,
+}
+
+impl Filter {
+    fn is_forbidden(&self, name: &HeaderName) -> bool {
+        let forbidden = is_forbidden(name);
+        let less = |notes: usize| notes.checked_sub(1);
+        if forbidden
+            && self
+                .notes
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+                .is_ok()
+        {
+            let what = Refused::Header(name.clone());
+            let outlet = Arc::clone(&self.outlet);
+            // A guest that sets a header waits for nothing.
+            tokio::spawn(outlet.refused(Arc::clone(&self.caller), what));
+        }
+        forbidden
     }
 }
 

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::{self, StreamExt};
-use http::{HeaderMap, Request, Response, Uri};
+use http::{HeaderMap, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
 use tiller_edge::relay::{Body, Caller};
-use tiller_edge::sandbox::Outlet;
+use tiller_edge::sandbox::{Outlet, Refused};
 use tokio::sync::Notify;
 
 /// A relay that answers as the name of the cluster tells it to.
@@ -18,8 +18,8 @@ use tokio::sync::Notify;
 pub(crate) struct Fake {
     pub(crate) calls: Mutex<Vec<Call>>,
     pub(crate) under_way: AtomicUsize,
-    /// Where guests wanted to go.
-    pub(crate) refused: Mutex<Vec<Uri>>,
+    /// What guests were not let.
+    pub(crate) refused: Mutex<Vec<Refused>>,
     pub(crate) arrived: Notify,
     pub(crate) left: Notify,
 }
@@ -84,8 +84,8 @@ impl Outlet for Fake {
         })
     }
 
-    fn refused(self: Arc<Self>, _caller: Arc<Caller>, destination: Uri) -> BoxFuture<'static, ()> {
-        Box::pin(async move { self.refused.lock().expect("usable").push(destination) })
+    fn refused(self: Arc<Self>, _caller: Arc<Caller>, what: Refused) -> BoxFuture<'static, ()> {
+        Box::pin(async move { self.refused.lock().expect("usable").push(what) })
     }
 }
 

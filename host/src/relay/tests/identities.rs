@@ -203,8 +203,17 @@ async fn only_the_clusters_that_are_named_say_who_callers_are() {
     });
     let relay = rig.relay();
     let refused = asked(&relay, &holder("ci-s3cret")).await.unwrap_err();
-    assert_eq!(refused.code, Code::ClusterNotFound);
+    assert_eq!(refused.code, Code::Unauthenticated);
     assert!(server.seen().is_empty());
+    // Or whoever makes up a token could find out which clusters there are.
+    let nowhere = LIST.replace("/prod/", "/nowhere/");
+    let made_up = holder("made-up");
+    let answer = soon(relay.handle(&made_up, request(&nowhere, frame(b"")))).await;
+    let unknown = problem(answer).await;
+    assert_eq!(
+        (unknown.code, unknown.detail),
+        (refused.code, refused.detail)
+    );
 }
 
 #[tokio::test]
