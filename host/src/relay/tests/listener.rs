@@ -6,6 +6,8 @@ use rest::problem::Code;
 
 use super::apiserver::{ApiServer, grpc_web};
 use super::*;
+use crate::access::{Access, TokenHash};
+use crate::config::TokenConfig;
 use crate::ingress::Setup;
 
 struct Port {
@@ -62,6 +64,47 @@ async fn components_of_other_hosts_find_the_same_relay() {
     assert_eq!(seen[0].headers["authorization"], "Bearer callers-own");
     assert_eq!(seen[0].headers["audit-id"], "request-1");
     assert!(soon(port.listener.drain(Duration::from_secs(5))).await);
+}
+
+#[tokio::test]
+async fn callers_of_other_hosts_are_known_and_may_what_they_may_here() {
+    let server = ApiServer::start(|_| async { grpc_web(success(b"")) }).await;
+    let mut rig = Rig::new(&server);
+    rig.config.tokens = ["alice", "bob"]
+        .map(|name| TokenConfig {
+            name: name.to_owned(),
+            hash: Some(TokenHash::of(&format!("{name}s-own"))),
+            ..TokenConfig::default()
+        })
+        .to_vec();
+    let grant =
+        "principals = ['alice']\nactions = ['install', 'get-values']\nnamespaces = ['default']";
+    rig.config.grants = vec![toml::from_str(grant).unwrap()];
+    let setup = Setup {
+        access: Arc::new(Access::load(&rig.config).unwrap()),
+        ..Setup::local(rig.config.limits.clone())
+    };
+    let address = "127.0.0.1:0".parse().unwrap();
+    let listener = listen(Arc::new(rig.relay()), address, setup).await.unwrap();
+    for (bearer, status) in [
+        (Some("Bearer alices-own"), StatusCode::OK),
+        (Some("Bearer bobs-own"), StatusCode::NOT_FOUND),
+        (Some("Bearer nobodys"), StatusCode::UNAUTHORIZED),
+        (None, StatusCode::UNAUTHORIZED),
+    ] {
+        let mut request = Request::post(format!("http://{}{INSTALL}", listener.addr()))
+            .header(CONTENT_TYPE, grpc_web::CONTENT_TYPE);
+        if let Some(bearer) = bearer {
+            request = request.header("authorization", bearer);
+        }
+        let answer = send(request, false).await;
+        assert_eq!(answer.status(), status, "{bearer:?}");
+    }
+    let seen = server.seen();
+    let [call] = seen.as_slice() else {
+        panic!("{seen:?}")
+    };
+    assert_eq!(call.headers["authorization"], "Bearer edge-s3cret");
 }
 
 #[tokio::test]
