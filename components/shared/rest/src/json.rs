@@ -14,10 +14,25 @@ use serde_json::{Map, Number, Value};
 ///
 /// If it is not JSON, nested deeper than 128, or has more values.
 pub fn parse(text: &[u8], limit: usize) -> Result<Value, serde_json::Error> {
+    read(text, limit, true)
+}
+
+/// Parses a document in which no object has a name twice: what a repeated name stands for differs from one reader to the
+/// next (RFC 8259 §4).
+///
+/// # Errors
+///
+/// As [`parse`], and if a name is repeated. Only that and the limit are errors of the category data.
+pub fn parse_unambiguous(text: &[u8], limit: usize) -> Result<Value, serde_json::Error> {
+    read(text, limit, false)
+}
+
+fn read(text: &[u8], limit: usize, may_repeat: bool) -> Result<Value, serde_json::Error> {
     let budget = Cell::new(limit);
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let value = Node {
         limit,
+        may_repeat,
         budget: &budget,
     }
     .deserialize(&mut deserializer)?;
@@ -29,6 +44,8 @@ pub fn parse(text: &[u8], limit: usize) -> Result<Value, serde_json::Error> {
 #[derive(Clone, Copy)]
 struct Node<'b> {
     limit: usize,
+    /// Whether an object may have a name twice, of which the last counts.
+    may_repeat: bool,
     budget: &'b Cell<usize>,
 }
 
@@ -99,6 +116,9 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
+            if !self.may_repeat && object.contains_key(&key) {
+                return Err(A::Error::custom("a name occurs twice"));
+            }
             let value = entries.next_value_seed(self)?;
             object.insert(key, value);
         }
@@ -129,6 +149,20 @@ mod tests {
             let error = parse(text.as_bytes(), values - 1).unwrap_err().to_string();
             assert!(error.starts_with("more than"), "{error}");
         }
+    }
+
+    #[test]
+    fn of_a_repeated_name_the_last_counts_unless_it_must_not_be() {
+        for text in [r#"{"a":1,"a":2}"#, r#"[{"b":{"a":1,"\u0061":2}}]"#] {
+            assert!(parse(text.as_bytes(), 100).is_ok(), "{text}");
+            let error = parse_unambiguous(text.as_bytes(), 100).unwrap_err();
+            assert!(error.is_data(), "{error}");
+        }
+        let once = br#"{"a":[{"b":1},{"b":2}]}"#;
+        assert_eq!(
+            parse_unambiguous(once, 100).unwrap(),
+            parse(once, 100).unwrap()
+        );
     }
 
     #[test]
