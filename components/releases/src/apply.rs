@@ -101,9 +101,9 @@ pub(crate) fn released(
 }
 
 /// Adds to an answer what Tiller does not say about the chart.
-pub(crate) fn tell_chart(view: &mut view::Release, source: Source) {
+pub(crate) fn tell_chart(view: &mut view::Release, source: Option<Source>) {
     if view.chart.as_ref().is_some_and(|chart| chart.deprecated) {
         view.warnings.push("This chart is deprecated".into());
     }
-    view.source = Some(source);
+    view.source = source;
 }

@@ -4,7 +4,10 @@
 //! operation would meet the first. The error told is always that of the operation; what became of the
 //! undoing is beside it.
 
-use rest::problem::{Cleanup, CleanupAction, CleanupResult, Code, Outcome};
+use rest::{
+    plan::Undo,
+    problem::{Cleanup, CleanupAction, CleanupResult, Code, Outcome},
+};
 use tiller_api::{
     Method,
     hapi::services::tiller::{
@@ -18,6 +21,25 @@ use crate::{
     failure::Failure,
     relay::Relay,
 };
+
+/// What undoes an install.
+pub(crate) fn of_install(install: &InstallReleaseRequest) -> Undo {
+    Undo {
+        disable_hooks: install.disable_hooks,
+        ..Undo::default()
+    }
+}
+
+/// What undoes an upgrade of a release whose last revision was `revision`.
+pub(crate) fn of_upgrade(upgrade: &UpdateReleaseRequest, revision: i32) -> Undo {
+    Undo {
+        revision: Some(revision),
+        disable_hooks: upgrade.disable_hooks,
+        recreate_pods: upgrade.recreate,
+        force: upgrade.force,
+        cleanup_on_fail: upgrade.cleanup_on_fail,
+    }
+}
 
 /// Purges a release whose install failed.
 pub(crate) async fn undo_install<R: Relay>(

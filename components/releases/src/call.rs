@@ -7,6 +7,7 @@ use grpc_web::timeout;
 use http::{HeaderMap, HeaderValue, Method as HttpMethod, Request, Response, StatusCode, header};
 use prost::{DecodeError, Message};
 use rest::{
+    plan::{UNDO, Undo},
     problem::{Code, MEDIA_TYPE, Outcome, Problem, apiserver::is_grpc},
     relay::{ClusterView, REQUEST_ID, Target, cluster_path},
 };
@@ -146,7 +147,18 @@ impl<R: Relay> Tiller<R> {
         message: &impl Message,
         deadline: Duration,
     ) -> Result<Answer, Failure> {
-        let mut events = self.stream(method, message, deadline).await?;
+        self.change(method, message, deadline, None).await
+    }
+
+    /// The same for a change; `undo` says what undoes it should it fail, to whoever has to know.
+    pub(crate) async fn change(
+        &self,
+        method: Method,
+        message: &impl Message,
+        deadline: Duration,
+        undo: Option<&Undo>,
+    ) -> Result<Answer, Failure> {
+        let mut events = self.begin(method, message, deadline, undo).await?;
         let answer = events.next().await?;
         match (answer, events.next().await?) {
             (Some(message), None) => Ok(Answer {
@@ -165,6 +177,16 @@ impl<R: Relay> Tiller<R> {
         message: &impl Message,
         deadline: Duration,
     ) -> Result<Events<R::Body>, Failure> {
+        self.begin(method, message, deadline, None).await
+    }
+
+    async fn begin(
+        &self,
+        method: Method,
+        message: &impl Message,
+        deadline: Duration,
+        undo: Option<&Undo>,
+    ) -> Result<Events<R::Body>, Failure> {
         let body = frame(message)?;
         let sent = message.encoded_len();
         let mut headers = HeaderMap::new();
@@ -179,6 +201,9 @@ impl<R: Relay> Tiller<R> {
         );
         if let Ok(timeout) = HeaderValue::from_str(&timeout::encode(deadline)) {
             headers.insert("grpc-timeout", timeout);
+        }
+        if let Some(undo) = undo.and_then(|undo| HeaderValue::from_str(&undo.to_header()).ok()) {
+            headers.insert(UNDO, undo);
         }
         let outcome = Outcome::unproven(method);
         let path = self.target.path(method);

@@ -38,6 +38,13 @@ pub(crate) async fn obtain<R: Relay>(
             let version = ("version", version.as_deref().unwrap_or_default());
             fetch(&tiller.edge, &ask, &[version, cluster]).await?
         }
+        ChartRef::Deployed => {
+            return Err(Problem::new(
+                Code::NoDeployedRelease,
+                "there is no release yet whose chart could be kept",
+            )
+            .into());
+        }
         ChartRef::Url(url) => fetch(&tiller.edge, &Ask::Url, &[("url", &url), cluster]).await?,
     };
     Ok((load_fetched(&archive, &source)?, source))
@@ -51,10 +58,14 @@ pub(crate) fn load_fetched(archive: &[u8], source: &Source) -> Result<Chart, Pro
     })
 }
 
-/// What the description of a release says that is made from a chart of that source: what the caller said, or Tiller
+/// What the description of a release says that is made from a chart of that source, if it is made from another one: what the caller said, or Tiller
 /// would say, and which archive it was. Nothing, where there is no more to say than Tiller says.
-pub(crate) fn description(source: &Source, said: Option<String>, otherwise: &str) -> String {
-    let Some(origin) = origin(source) else {
+pub(crate) fn description(
+    source: Option<&Source>,
+    said: Option<String>,
+    otherwise: &str,
+) -> String {
+    let Some((source, origin)) = source.and_then(|source| Some((source, origin(source)?))) else {
         return said.unwrap_or_default();
     };
     let said = said.as_deref().unwrap_or(otherwise);
@@ -88,7 +99,7 @@ fn origin(source: &Source) -> Option<String> {
 }
 
 /// Unpacks an archive.
-fn load(archive: &[u8]) -> Result<Chart, Problem> {
+pub(crate) fn load(archive: &[u8]) -> Result<Chart, Problem> {
     let chart = charts::load(archive, &Limits::default()).map_err(|error| {
         let code = if error.is_limit().is_some() {
             Code::ChartLimitExceeded
@@ -102,7 +113,7 @@ fn load(archive: &[u8]) -> Result<Chart, Problem> {
 }
 
 /// A chart without metadata, at any depth, ends the Tiller that renders it.
-fn require_metadata(chart: &Chart) -> Result<(), Problem> {
+pub(crate) fn require_metadata(chart: &Chart) -> Result<(), Problem> {
     if chart.metadata.is_none() {
         return Err(Problem::new(
             Code::InvalidChart,
@@ -202,11 +213,11 @@ mod tests {
     fn a_description_tells_the_archive_after_what_is_said() {
         let mut source = from_repository();
         assert_eq!(
-            description(&source, None, "Install complete"),
+            description(Some(&source), None, "Install complete"),
             "Install complete (chart stable/web 1.2.3 sha256:00)"
         );
         assert_eq!(
-            description(&source, Some("by me".into()), "Install complete"),
+            description(Some(&source), Some("by me".into()), "Install complete"),
             "by me (chart stable/web 1.2.3 sha256:00)"
         );
         source.provenance = Some(Provenance {
@@ -214,7 +225,7 @@ mod tests {
             fingerprint: "AB".into(),
         });
         assert_eq!(
-            description(&source, None, "Upgrade complete"),
+            description(Some(&source), None, "Upgrade complete"),
             "Upgrade complete (chart stable/web 1.2.3 sha256:00, signed by Zoë <z@example.com>)"
         );
         source = Source {
@@ -223,7 +234,7 @@ mod tests {
             ..Source::default()
         };
         assert_eq!(
-            description(&source, None, "Install complete"),
+            description(Some(&source), None, "Install complete"),
             "Install complete (chart https://charts.example.com/web-1.2.3.tgz sha256:00)"
         );
     }
@@ -234,9 +245,9 @@ mod tests {
             digest: "sha256:00".into(),
             ..Source::default()
         };
-        assert_eq!(description(&source, None, "Install complete"), "");
+        assert_eq!(description(Some(&source), None, "Install complete"), "");
         assert_eq!(
-            description(&source, Some("by me".into()), "Install complete"),
+            description(Some(&source), Some("by me".into()), "Install complete"),
             "by me"
         );
     }

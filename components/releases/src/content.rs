@@ -209,7 +209,7 @@ pub(crate) fn view(release: &Release, extras: Extras, withheld: bool) -> view::R
 }
 
 /// The release, and whether what shows its values is left out.
-async fn read<R: Relay>(
+pub(crate) async fn read<R: Relay>(
     tiller: &Tiller<R>,
     name: &str,
     version: i32,
@@ -229,7 +229,7 @@ async fn read<R: Relay>(
 }
 
 /// The problem that what was asked for shows values of `release`.
-fn is_withheld(release: &Release) -> Problem {
+pub(crate) fn is_withheld(release: &Release) -> Problem {
     Problem::new(
         Code::ValuesWithheld,
         format!(

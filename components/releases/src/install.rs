@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use rest::{
-    body::Verb,
+    body::{Apply, Verb},
     problem::{Code, Outcome, Problem},
     route::release_path,
     time::whole_seconds,
@@ -20,7 +20,7 @@ use crate::{
     call::{Tiller, mutation},
     chart,
     failure::Failure,
-    names,
+    names, plan,
     relay::Relay,
     reply, requirements, skew, status, values,
 };
@@ -39,6 +39,11 @@ where
     B: http_body::Body<Data = Bytes, Error: fmt::Display> + Unpin,
 {
     let request = Request::read(Verb::Install, query, headers, body).await?;
+    if plan::is_asked(headers) {
+        check(&request.apply)?;
+        let name = request.apply.name.clone();
+        return plan::apply(&tiller.target, "install", name.as_deref(), request.apply);
+    }
     install(tiller, request).await
 }
 
@@ -50,21 +55,8 @@ pub(crate) async fn install<R: Relay>(
     let extras = request.extras();
     let apply = request.apply;
     let used = apply.used();
+    check(&apply)?;
     let values = values::config(apply.values)?;
-    match &apply.name {
-        Some(name) => names::check_new_release(name)?,
-        None if apply.atomic => {
-            return Err(Problem::new(
-                Code::InvalidRequest,
-                "field `atomic` needs `name`: a failed install under a name that Tiller made up could not be undone",
-            )
-            .into());
-        }
-        None => {}
-    }
-    if let Some(namespace) = &apply.namespace {
-        names::check_namespace(namespace)?;
-    }
     let (mut chart, source) = chart::obtain(tiller, apply.chart).await?;
     requirements::prepare(&mut chart, &values)?;
     skew::check(tiller, Method::InstallRelease, &used).await?;
@@ -83,27 +75,27 @@ pub(crate) async fn install<R: Relay>(
         timeout: whole_seconds(apply.timeout),
         wait: apply.wait,
         disable_crd_hook: apply.disable_crd_hook,
-        description: chart::description(&source, apply.description, "Install complete"),
+        description: chart::description(Some(&source), apply.description, "Install complete"),
         sub_notes: apply.sub_notes,
     };
     let deadline = mutation(apply.timeout);
+    let undo = (apply.atomic && !apply.dry_run).then(|| atomic::of_install(&message));
     let answer = tiller
-        .unary_bytes(Method::InstallRelease, &message, deadline)
+        .change(Method::InstallRelease, &message, deadline, undo.as_ref())
         .await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(failure) => {
             let failure = doubt_crds(failure, &message);
-            return Err(if apply.atomic && !apply.dry_run {
-                atomic::undo_install(tiller, &message, failure).await
-            } else {
-                failure
+            return Err(match undo {
+                Some(_) => atomic::undo_install(tiller, &message, failure).await,
+                None => failure,
             });
         }
     };
     drop(message);
     let mut view = released(Method::InstallRelease, answer, extras)?;
-    tell_chart(&mut view, source);
+    tell_chart(&mut view, Some(source));
     if apply.dry_run {
         return Ok(reply::json(StatusCode::OK, &view));
     }
@@ -114,6 +106,24 @@ pub(crate) async fn install<R: Relay>(
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+/// Checks the names, and that what is asked for can be done to them.
+fn check(apply: &Apply) -> Result<(), Problem> {
+    match &apply.name {
+        Some(name) => names::check_new_release(name)?,
+        None if apply.atomic => {
+            return Err(Problem::new(
+                Code::InvalidRequest,
+                "field `atomic` needs `name`: a failed install under a name that Tiller made up could not be undone",
+            ));
+        }
+        None => {}
+    }
+    match &apply.namespace {
+        Some(namespace) => names::check_namespace(namespace),
+        None => Ok(()),
+    }
 }
 
 async fn default_namespace<R: Relay>(tiller: &Tiller<R>) -> Result<String, Failure> {

@@ -18,6 +18,7 @@ mod collect;
 #[cfg(target_family = "wasm")]
 mod component;
 mod content;
+mod deployed;
 mod events;
 mod failure;
 mod history;
@@ -25,6 +26,7 @@ mod install;
 mod items;
 mod list;
 mod names;
+mod plan;
 mod relay;
 mod reply;
 mod repositories;

@@ -12,7 +12,7 @@ use crate::{
     body::Body,
     call::{Tiller, mutation},
     failure::Failure,
-    history,
+    history, plan,
     relay::Relay,
     reply, skew, upload,
 };
@@ -31,6 +31,13 @@ where
     let extras = extras(query)?;
     let condition = IfMatch::from_headers(headers)?;
     let rollback = Rollback::read(upload::read_json(headers, body).await?)?;
+    if plan::is_asked(headers) {
+        let Rollback {
+            dry_run, timeout, ..
+        } = rollback;
+        let target = &tiller.target;
+        return Ok(plan::change(target, "rollback", name, dry_run, timeout));
+    }
     history::check(tiller, name, condition.as_ref()).await?;
     skew::check(tiller, Method::RollbackRelease, &rollback.used()).await?;
     let message = RollbackReleaseRequest {

@@ -28,6 +28,7 @@ use crate::{
     events::Events,
     failure::{Failure, Scope},
     items::{self, End, Items},
+    plan,
     relay::Relay,
     skew, upload,
 };
@@ -51,6 +52,10 @@ where
 {
     query::parse(query, &[])?.finish()?;
     let test = Test::read(upload::read_json(headers, body).await?)?;
+    if plan::is_asked(headers) {
+        let (target, timeout) = (&tiller.target, test.timeout);
+        return Ok(plan::change(target, "test", name, false, timeout));
+    }
     skew::check(tiller, Method::RunReleaseTest, &test.used()).await?;
     let message = TestReleaseRequest {
         name: name.to_owned(),

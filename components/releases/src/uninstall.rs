@@ -14,7 +14,7 @@ use crate::{
     call::{Tiller, mutation},
     content::Extras,
     failure::Failure,
-    history,
+    history, plan,
     relay::Relay,
     reply, skew, upload,
 };
@@ -34,6 +34,10 @@ where
     let mut fields = query::parse(query, &[])?;
     fields.merge(upload::read_json(headers, body).await?)?;
     let uninstall = Uninstall::read(fields)?;
+    if plan::is_asked(headers) {
+        let (target, timeout) = (&tiller.target, uninstall.timeout);
+        return Ok(plan::change(target, "uninstall", name, false, timeout));
+    }
     history::check(tiller, name, condition.as_ref()).await?;
     skew::check(tiller, Method::UninstallRelease, &uninstall.used()).await?;
     let message = UninstallReleaseRequest {

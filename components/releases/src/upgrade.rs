@@ -17,9 +17,9 @@ use crate::{
     atomic,
     body::Body,
     call::{Tiller, mutation},
-    chart,
+    chart, deployed,
     failure::Failure,
-    history, install,
+    history, install, plan,
     relay::Relay,
     reply, requirements, skew, values,
 };
@@ -45,6 +45,9 @@ where
             "field `name` is not the name in the path",
         )
         .into());
+    }
+    if plan::is_asked(headers) {
+        return plan::apply(&tiller.target, "upgrade", Some(name), request.apply);
     }
     // Tiller says the same of a release that it does not know and of one with no deployed revision.
     let newest = history::newest(tiller, name).await?;
@@ -77,8 +80,14 @@ async fn upgrade<R: Relay>(
         .collect();
     let values = values::config(apply.values)?;
     let is_sent = matches!(apply.chart, ChartRef::Archive(_));
-    let (mut chart, source) = chart::obtain(tiller, apply.chart).await?;
-    requirements::prepare(&mut chart, &values)?;
+    let (chart, source) = match apply.chart {
+        ChartRef::Deployed => (deployed::chart(tiller, &newest).await?, None),
+        wanted => {
+            let (mut chart, source) = chart::obtain(tiller, wanted).await?;
+            requirements::prepare(&mut chart, &values)?;
+            (chart, Some(source))
+        }
+    };
     skew::check(tiller, Method::UpdateRelease, &used).await?;
     // While a chart was fetched, others may have upgraded; their revision is the one to match and to go back to.
     if !is_sent && (condition.is_some() || apply.atomic) {
@@ -101,20 +110,22 @@ async fn upgrade<R: Relay>(
         wait: apply.wait,
         reuse_values: apply.reuse_values,
         force: apply.force,
-        description: chart::description(&source, apply.description, "Upgrade complete"),
+        description: chart::description(source.as_ref(), apply.description, "Upgrade complete"),
         sub_notes: apply.sub_notes,
         cleanup_on_fail: apply.cleanup_on_fail,
     };
     let deadline = mutation(apply.timeout);
+    let is_undone = apply.atomic && !apply.dry_run;
+    let undo = is_undone.then(|| atomic::of_upgrade(&message, newest.version));
     let answer = tiller
-        .unary_bytes(Method::UpdateRelease, &message, deadline)
+        .change(Method::UpdateRelease, &message, deadline, undo.as_ref())
         .await;
     let answer = match answer {
         Ok(answer) => answer,
         Err(failure) if hides_its_cause(&failure, &message) => {
             return Err(find_cause(tiller, message, failure).await);
         }
-        Err(failure) if apply.atomic && !apply.dry_run => {
+        Err(failure) if is_undone => {
             return Err(atomic::undo_upgrade(tiller, &message, newest.version, failure).await);
         }
         Err(failure) => return Err(failure),

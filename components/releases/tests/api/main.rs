@@ -3,12 +3,14 @@
 mod access;
 mod clusters;
 mod deletes;
+mod deployed;
 mod fake;
 mod guards;
 mod hostile;
 mod installs;
 mod lists;
 mod pages;
+mod plans;
 mod reads;
 mod repositories;
 mod requirements;

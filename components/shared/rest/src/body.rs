@@ -111,6 +111,11 @@ impl Apply {
 
     /// What is set must mean something: a flag that the verb has no use for is a mistake.
     fn belongs_to(&self, verb: Verb) -> Result<(), Problem> {
+        if verb == Verb::Install && self.chart == ChartRef::Deployed {
+            return Err(invalid(
+                "field `chart.deployed` has no meaning for an install: nothing is deployed yet",
+            ));
+        }
         let foreign: &[(&str, bool)] = match verb {
             Verb::Install => &[
                 ("install", self.install),

@@ -8,6 +8,7 @@ pub mod body;
 pub mod fields;
 pub mod json;
 pub mod negotiate;
+pub mod plan;
 pub mod precondition;
 pub mod problem;
 pub mod query;

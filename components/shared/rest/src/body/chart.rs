@@ -1,4 +1,4 @@
-//! Which chart a body asks for: by its name in a repository, by its URL, or the archive itself.
+//! Which chart a body asks for: by its name in a repository, by its URL, the archive itself, or the one that is deployed.
 //!
 //! Only one of them, and nothing beside it that it has no use for: a version next to a URL would be ignored, and the
 //! caller would believe it was not. Whether there is such a repository or chart, and whether the edge fetches that URL, is
@@ -20,6 +20,8 @@ use crate::{
 pub enum ChartRef {
     /// The archive itself.
     Archive(Bytes),
+    /// The chart of the release's newest deployed revision.
+    Deployed,
     /// One of a repository's.
     Repository {
         /// The repository's name at the edge.
@@ -37,7 +39,14 @@ pub enum ChartRef {
 const MAX_URL: usize = 2048;
 
 /// The members of `chart`.
-const MEMBERS: [&str; 5] = ["archive", "name", "repository", "url", "version"];
+const MEMBERS: [&str; 6] = [
+    "archive",
+    "deployed",
+    "name",
+    "repository",
+    "url",
+    "version",
+];
 
 /// The ways to name a chart, for errors.
 const FORMS: &str = "{\"repository\": …, \"name\": …, \"version\": …}, {\"url\": …} or {\"archive\": …} with the .tgz in base64";
@@ -95,6 +104,7 @@ fn reference(text: &str) -> Result<ChartRef, Problem> {
 }
 
 fn object(mut members: Map<String, Value>) -> Result<ChartRef, Problem> {
+    let deployed = deployed(&mut members)?;
     let archive = member(&mut members, "archive")?;
     let name = member(&mut members, "name")?;
     let repository = member(&mut members, "repository")?;
@@ -117,6 +127,14 @@ fn object(mut members: Map<String, Value>) -> Result<ChartRef, Problem> {
             },
         ));
     }
+    if deployed {
+        return match (repository, name, address, archive, version) {
+            (None, None, None, None, None) => Ok(ChartRef::Deployed),
+            _ => Err(invalid(
+                "field `chart.deployed` says which chart it is; nothing else may be beside it",
+            )),
+        };
+    }
     match (repository, name, address, archive) {
         (Some(repository), Some(name), None, None) => {
             in_repository("chart.repository", "chart.name", repository, name, version)
@@ -138,6 +156,15 @@ fn object(mut members: Map<String, Value>) -> Result<ChartRef, Problem> {
         _ => Err(invalid(format!(
             "field `chart` must be exactly one of {FORMS}"
         ))),
+    }
+}
+
+/// Takes the mark that the chart stays as it is.
+fn deployed(members: &mut Map<String, Value>) -> Result<bool, Problem> {
+    match members.remove("deployed") {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(true)) => Ok(true),
+        Some(_) => Err(invalid("field `chart.deployed` must be true, or left out")),
     }
 }
 
@@ -341,6 +368,22 @@ mod tests {
         }
         let problem = read(&json!({}), None).unwrap_err();
         assert!(problem.detail.starts_with("field `chart` is missing"));
+    }
+
+    #[test]
+    fn an_upgrade_may_keep_the_chart() {
+        assert_eq!(of(json!({"deployed": true})), Ok(ChartRef::Deployed));
+        for chart in [json!({"deployed": false}), json!({"deployed": "true"})] {
+            assert!(refused(chart).contains("must be true"));
+        }
+        for chart in [
+            json!({"deployed": true, "version": "1.2.3"}),
+            json!({"deployed": true, "repository": "stable", "name": "web"}),
+        ] {
+            assert!(refused(chart).contains("nothing else"));
+        }
+        let named = json!({"deployed": null, "repository": "stable", "name": "nginx"});
+        assert_eq!(of(named), Ok(super::tests::named("stable", "nginx", None)));
     }
 
     #[test]

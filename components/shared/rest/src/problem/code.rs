@@ -80,6 +80,10 @@ codes! {
     ClusterUnreachable = "cluster_unreachable", SERVICE_UNAVAILABLE, Cluster, "Cluster unreachable";
     /// The call took longer than it may.
     DeadlineExceeded = "deadline_exceeded", GATEWAY_TIMEOUT, Cluster, "Deadline exceeded";
+    /// The hook has no delivery of that id, or keeps it no more.
+    DeliveryNotFound = "delivery_not_found", NOT_FOUND, Caller, "No such delivery";
+    /// The delivery does not show that it is the provider's, or is too old to be believed.
+    DeliveryRefused = "delivery_refused", UNAUTHORIZED, Caller, "Delivery refused";
     /// Every sandbox is taken.
     EdgeBusy = "edge_busy", SERVICE_UNAVAILABLE, Edge, "Edge busy";
     /// This edge is shutting down.
@@ -90,12 +94,20 @@ codes! {
     EndpointNotReady = "endpoint_not_ready", SERVICE_UNAVAILABLE, Cluster, "Nothing ready behind Tiller's service";
     /// The APIServer cannot reach what stands behind the service.
     EndpointUnreachable = "endpoint_unreachable", SERVICE_UNAVAILABLE, Cluster, "APIServer cannot reach Tiller's service";
+    /// This edge has no hook of that name.
+    HookNotFound = "hook_not_found", NOT_FOUND, Caller, "No such hook";
+    /// The first request with this `Idempotency-Key` is not finished.
+    IdempotencyKeyInUse = "idempotency_key_in_use", CONFLICT, Caller, "Request still being carried out";
+    /// The `Idempotency-Key` belongs to another request of the same caller.
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, Caller, "Idempotency key used for another request";
     /// Nobody can say who the caller is for now: the identity provider does not answer.
     IdentityUnavailable = "identity_unavailable", SERVICE_UNAVAILABLE, Edge, "Identity provider unavailable";
     /// Something that is neither APIServer nor bridge nor Tiller answered.
     IntermediaryError = "intermediary_error", BAD_GATEWAY, Cluster, "Something on the way answered instead";
     /// The chart archive cannot be read or is not a chart.
     InvalidChart = "invalid_chart", UNPROCESSABLE_ENTITY, Caller, "Invalid chart";
+    /// The delivery is the provider's and cannot be read.
+    InvalidDelivery = "invalid_delivery", BAD_REQUEST, Caller, "Invalid delivery";
     /// No release can have that name.
     InvalidReleaseName = "invalid_release_name", BAD_REQUEST, Caller, "Invalid release name";
     /// A parameter, a field or the form of the request is wrong.
@@ -114,10 +126,24 @@ codes! {
     NotAcceptable = "not_acceptable", NOT_ACCEPTABLE, Caller, "Not acceptable";
     /// No grant lets the caller do that, or a refusal forbids it.
     NotAllowed = "not_allowed", FORBIDDEN, Caller, "Not allowed";
+    /// The request cannot be carried out later: it needs what only the caller has.
+    NotDeferrable = "not_deferrable", UNPROCESSABLE_ENTITY, Caller, "Cannot be carried out later";
     /// The relay does not send such a call.
     NotRelayed = "not_relayed", INTERNAL_SERVER_ERROR, Edge, "Call not relayed";
+    /// The operation could not be carried out before its deadline.
+    OperationExpired = "operation_expired", GATEWAY_TIMEOUT, Edge, "Operation expired";
     /// Another install, upgrade or rollback of the release is not finished.
     OperationInProgress = "operation_in_progress", CONFLICT, Caller, "Another operation is in progress";
+    /// Tiller began and never finished: it was restarted, or a hook of the chart failed.
+    OperationInterrupted = "operation_interrupted", BAD_GATEWAY, Tiller, "Tiller did not finish";
+    /// There is no operation of that id, or the caller may not see it.
+    OperationNotFound = "operation_not_found", NOT_FOUND, Caller, "No such operation";
+    /// The operation is in a state in which that cannot be done.
+    OperationStateConflict = "operation_state_conflict", CONFLICT, Caller, "Operation in another state";
+    /// The store of operations does not take anything, so nothing is accepted.
+    OperationsUnavailable = "operations_unavailable", SERVICE_UNAVAILABLE, Edge, "Operations cannot be stored";
+    /// The answer was lost, and what became of the call could not be found out in time.
+    OutcomeUnknown = "outcome_unknown", GATEWAY_TIMEOUT, Cluster, "Outcome unknown";
     /// The caller sends more than its share.
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, Caller, "Too many requests";
     /// The release is deleted already and its name kept.
