@@ -26,12 +26,14 @@ pub(crate) enum Ring {
 }
 
 /// The crates of ring 1: no I/O, no sandbox, no cluster.
-const PURE: [&str; 6] = [
+const PURE: [&str; 8] = [
     "charts",
     "grpc-web",
     "releases",
     "rest",
+    "rules",
     "tiller-api",
+    "webhooks",
     "xtask",
 ];
 

@@ -19,7 +19,7 @@ use crate::command::{cargo, output, present, root, run};
 pub(crate) const TARGET: &str = "wasm32-wasip2";
 
 /// What `spin.toml` serves.
-pub(crate) const COMPONENTS: [&str; 1] = ["releases"];
+pub(crate) const COMPONENTS: [&str; 2] = ["releases", "webhooks"];
 
 /// What only ring 2 serves.
 pub(crate) const GUESTS: [&str; 1] = ["guests"];

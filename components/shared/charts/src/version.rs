@@ -75,6 +75,16 @@ impl Version {
         Ok(newest.map(|(_, text)| text))
     }
 
+    /// Major, minor and patch.
+    pub const fn numbers(&self) -> (i64, i64, i64) {
+        (self.major, self.minor, self.patch)
+    }
+
+    /// What stands after the `-`; empty if it is a release.
+    pub fn pre(&self) -> &str {
+        &self.pre
+    }
+
     /// Whether it comes before a release.
     pub fn is_prerelease(&self) -> bool {
         !self.pre.is_empty()
