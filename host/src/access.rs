@@ -5,7 +5,8 @@
 //! kind, since whoever sends one means to be known by it.
 //!
 //! Names and groups that begin with `system:` are Kubernetes' own. Only an APIServer may say that somebody has one, or
-//! a token of this edge could make its bearer `system:masters` at a cluster that is reached by impersonation.
+//! a token of this edge could make its bearer `system:masters` at a cluster that is reached by impersonation. Names that
+//! begin with `hook:` are those of this edge's hooks, and nobody else is let in under one.
 
 mod certificate;
 mod error;
@@ -17,19 +18,22 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use secrecy::{ExposeSecret, SecretString};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::certificate::Names;
-use self::oidc::Oidc;
 use self::token::{Tokens, is_own};
 use crate::config::Config;
 
 pub use self::error::{AccessError, Unauthenticated};
+pub(crate) use self::oidc::Oidc;
 pub(crate) use self::token::generate as new_token;
 pub use self::token::{NoHash, TokenHash};
 
+/// What the names of hooks begin with. Nobody else's does, so that a grant for a hook is for that hook alone.
+pub(crate) const HOOK: &str = "hook:";
+
 /// Who sent a request, as this host found out.
-#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 pub struct Principal {
     /// The name, with the prefix of the method that vouches for it where it has one.
     pub name: String,
@@ -40,13 +44,15 @@ pub struct Principal {
 }
 
 /// How a caller was authenticated.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// Not at all.
     Anonymous,
     /// By a TLS client certificate.
     Certificate,
+    /// As one of this edge's hooks, which a delivery made it act.
+    Hook,
     /// By an APIServer, which knows its token.
     Kubernetes,
     /// By nothing but being on this host, where no method is configured.
@@ -64,6 +70,7 @@ impl Method {
         match self {
             Self::Anonymous => "anonymous",
             Self::Certificate => "certificate",
+            Self::Hook => "hook",
             Self::Kubernetes => "kubernetes",
             Self::Local => "local",
             Self::Oidc => "oidc",
@@ -95,6 +102,22 @@ impl Principal {
             name: "local".to_owned(),
             groups: Vec::new(),
             method: Method::Local,
+        }
+    }
+
+    /// Whoever calls a hook, until what it sent is verified. No grant and no rule is for anybody of that name.
+    #[must_use]
+    pub fn unverified() -> Self {
+        Self::hook("")
+    }
+
+    /// The hook of that name.
+    #[must_use]
+    pub fn hook(name: &str) -> Self {
+        Self {
+            name: format!("{HOOK}{name}"),
+            groups: Vec::new(),
+            method: Method::Hook,
         }
     }
 
@@ -197,6 +220,21 @@ impl Access {
         Err(Unauthenticated::Absent)
     }
 
+    /// Who `actor` is now, of whom it was known earlier who it is; none if nobody can be authenticated as that any more.
+    /// Of what the host itself cannot know, such as whether an identity provider still vouches for somebody, grants have
+    /// to say enough.
+    pub async fn still(&self, actor: &Principal) -> Option<Arc<Principal>> {
+        let is_there = match actor.method {
+            Method::Anonymous => self.anonymous,
+            Method::Certificate => self.certificates.is_some(),
+            Method::Kubernetes => self.kubernetes,
+            Method::Local => self.open,
+            Method::Hook | Method::Oidc => true,
+            Method::Token => return self.tokens.named(&actor.name).await,
+        };
+        is_there.then(|| Arc::new(actor.clone()))
+    }
+
     async fn by_bearer(&self, bearer: &str) -> Result<Admitted, Unauthenticated> {
         if let Some(principal) = self.tokens.find(bearer).await? {
             return Ok(Admitted {
@@ -231,7 +269,7 @@ impl Admitted {
 }
 
 /// The token of `Authorization: Bearer …` (RFC 6750 §2.1).
-fn bearer(authorization: &SecretString) -> Option<&str> {
+pub(crate) fn bearer(authorization: &SecretString) -> Option<&str> {
     let (scheme, token) = authorization.expose_secret().split_once(' ')?;
     let token = token.trim_matches(' ');
     let is_token = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());

@@ -40,6 +40,12 @@ pub struct Entry {
     /// Whether it is only asked what the action would do.
     #[serde(skip_serializing_if = "is_false")]
     pub dry_run: bool,
+    /// The operation that it is done for, or done to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// The delivery of a hook that the operation came from, in its provider's words where it names them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<String>,
     /// The RPC, if it is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpc: Option<String>,

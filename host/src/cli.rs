@@ -4,6 +4,7 @@
 
 mod bridge;
 mod grants;
+mod hook;
 mod token;
 
 use std::net::SocketAddr;
@@ -88,6 +89,11 @@ enum Command {
     Grants {
         #[command(subcommand)]
         command: grants::GrantsCommand,
+    },
+    /// Try a hook's rules on a delivery
+    Hook {
+        #[command(subcommand)]
+        command: hook::HookCommand,
     },
     /// Make a token for a caller, or hash one
     Token {
@@ -203,6 +209,7 @@ impl Cli {
             Command::Bridge(_)
             | Command::Check(_)
             | Command::Grants { .. }
+            | Command::Hook { .. }
             | Command::Token { .. } => {}
         }
         config.validate()?;
@@ -240,6 +247,7 @@ impl Command {
             Self::Bridge(args) => bridge_end::run((*args).into()).await?,
             Self::Check(args) => return args.run(&config).await,
             Self::Grants { command } => return command.run(&config),
+            Self::Hook { command } => return command.run(config).await,
             Self::Token { command } => command.run()?,
         }
         Ok(ExitCode::SUCCESS)

@@ -14,9 +14,13 @@ mod cluster;
 mod cors;
 mod error;
 mod grants;
+mod hook;
+mod jetstream;
 mod limits;
 mod listen;
+mod notice;
 mod oidc;
+mod operations;
 mod pattern;
 mod principals;
 mod rate;
@@ -24,6 +28,7 @@ mod repository;
 mod rules;
 mod tls;
 mod units;
+mod watch;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -44,10 +49,17 @@ pub use self::cors::CorsConfig;
 pub(crate) use self::cors::{Origin, OriginPattern};
 pub use self::error::{ConfigError, Invalid};
 pub use self::grants::{GrantConfig, RefusalConfig};
+pub(crate) use self::hook::check_secret;
+pub use self::hook::{
+    Algorithm, Encoding, HookCertificate, HookConfig, MIN_SECRET, Secrets, SigningKey, UnusableKey,
+};
+pub use self::jetstream::JetStreamConfig;
 pub use self::limits::Limits;
 pub(crate) use self::listen::{is_loopback, is_loopback_ip};
+pub use self::notice::ReceiverConfig;
 pub use self::oidc::{ClaimValue, OidcConfig};
 pub(crate) use self::oidc::{is_safe, issuer};
+pub use self::operations::OperationsConfig;
 pub use self::pattern::matches;
 pub(crate) use self::principals::unusable_name;
 pub use self::principals::{AnonymousConfig, KubernetesConfig, TokenConfig};
@@ -56,6 +68,7 @@ pub use self::repository::RepositoryConfig;
 pub use self::tls::{CertificateName, CertificatesConfig, TlsConfig};
 pub use self::units::Size;
 pub(crate) use self::units::parse_duration;
+pub use self::watch::WatchConfig;
 
 /// The whole configuration of one edge.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -96,6 +109,8 @@ pub struct Config {
     pub rate: RateConfig,
     /// Where the audit log goes.
     pub audit: AuditConfig,
+    /// Where operations are kept, and how they are carried out.
+    pub operations: OperationsConfig,
     /// Which client certificates are accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificates: Option<CertificatesConfig>,
@@ -123,6 +138,15 @@ pub struct Config {
     /// The chart repositories.
     #[serde(rename = "repository", skip_serializing_if = "Vec::is_empty")]
     pub repositories: Vec<RepositoryConfig>,
+    /// The webhook endpoints.
+    #[serde(rename = "hook", skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<HookConfig>,
+    /// What is looked at from time to time, where nobody calls.
+    #[serde(rename = "watch", skip_serializing_if = "Vec::is_empty")]
+    pub watches: Vec<WatchConfig>,
+    /// Who is told of operations that are over.
+    #[serde(rename = "receiver", skip_serializing_if = "Vec::is_empty")]
+    pub receivers: Vec<ReceiverConfig>,
 }
 
 impl Config {
@@ -193,10 +217,14 @@ impl Config {
         self.validate_oidc(&mut refused);
         self.charts.validate(&mut refused);
         self.audit.validate(&mut refused);
+        self.operations.validate(&mut refused);
         self.validate_principals(&mut refused);
         self.validate_clusters(&mut refused);
         self.validate_repositories(&mut refused);
+        self.validate_receivers(&mut refused);
+        self.validate_watches(&mut refused);
         self.validate_rules(&mut refused);
+        self.validate_hooks(&mut refused);
         if refused.is_empty() {
             Ok(())
         } else {
@@ -272,11 +300,14 @@ impl Config {
             .into_iter()
             .chain(self.cache_dir.as_mut())
             .chain(self.audit.file.as_mut())
+            .chain(self.operations.paths())
             .chain(self.kubeconfig.as_mut())
             .chain(kubeconfigs)
             .chain(repositories)
             .chain(tokens)
             .chain(self.oidc.iter_mut().flat_map(OidcConfig::paths))
+            .chain(self.hooks.iter_mut().flat_map(HookConfig::paths))
+            .chain(self.receivers.iter_mut().flat_map(ReceiverConfig::paths))
             .chain(self.tls.paths())
             .chain(
                 self.certificates
@@ -307,6 +338,7 @@ impl Default for Config {
             cors: CorsConfig::default(),
             rate: RateConfig::default(),
             audit: AuditConfig::default(),
+            operations: OperationsConfig::default(),
             certificates: None,
             kubernetes: None,
             anonymous: None,
@@ -316,6 +348,9 @@ impl Default for Config {
             refusals: Vec::new(),
             clusters: Vec::new(),
             repositories: Vec::new(),
+            hooks: Vec::new(),
+            watches: Vec::new(),
+            receivers: Vec::new(),
         }
     }
 }

@@ -5,17 +5,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use http_body_util::{BodyExt, Full};
 use rest::problem::{Code, Problem};
 use tokio::net::TcpListener;
-use tokio::task;
+use tokio::task::{self, JoinHandle};
 
 use crate::access::{Access, AccessError};
 use crate::audit::{Audit, AuditError};
 use crate::clusters::{Clusters, ClustersError};
 use crate::config::{Config, ConfigError, is_loopback, is_loopback_ip};
+use crate::hooks::{self, Discoverer, Hooks, HooksError};
 use crate::ingress::{self, Cors, Handler, Ingress, Setup, Tls, TlsError};
+use crate::notices::Notices;
+use crate::operations::{self, Engine, Ids, OpenError, Parts, Runners, Serve, StoreError};
 use crate::rate::Rate;
 use crate::relay::{self, Body, Caller, Relay};
 use crate::repositories::{Repositories, RepositoriesError};
@@ -46,6 +49,15 @@ pub enum EdgeError {
     /// The components cannot be run.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// The hooks cannot be used.
+    #[error(transparent)]
+    Hooks(#[from] HooksError),
+    /// Operations cannot be kept.
+    #[error(transparent)]
+    Operations(#[from] OpenError),
+    /// What is kept of operations cannot be read.
+    #[error("cannot read which operations there are")]
+    Stored(#[source] StoreError),
     /// The address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -80,6 +92,8 @@ pub struct Edge {
     sandbox: Arc<Sandbox>,
     relay: Arc<Relay>,
     audit: Arc<Audit>,
+    engine: Arc<Engine>,
+    watching: Watching,
 }
 
 impl Edge {
@@ -101,9 +115,10 @@ impl Edge {
                 "who changes what is written nowhere; name a file in `audit.file`, or set `audit.stdout`"
             );
         }
+        let store = operations::open(&config.operations, !config.hooks.is_empty()).await?;
         let relay = Arc::new(Relay::new(
             clusters,
-            repositories,
+            Arc::clone(&repositories),
             Arc::clone(&audit),
             &config,
         ));
@@ -115,6 +130,43 @@ impl Edge {
         .await
         .map_err(EdgeError::Prepare)?;
         let sandbox = Arc::new(sandbox?);
+        let server = Arc::clone(&sandbox) as Arc<dyn Serve>;
+        let ids = Arc::new(
+            match &store {
+                Some(store) => operations::ids(store.as_ref()).await,
+                None => Ok(Ids::after(None)),
+            }
+            .map_err(EdgeError::Stored)?,
+        );
+        if let Some(store) = &store {
+            relay.keep_lanes(Arc::clone(store));
+        }
+        let parts = hooks::Parts {
+            server: Arc::clone(&server),
+            store: store.clone(),
+            ids: Arc::clone(&ids),
+            audit: Arc::clone(&audit),
+        };
+        let hooks = Arc::new(Hooks::load(&config, parts)?);
+        let engine = match store {
+            None => Engine::off(),
+            Some(store) => Engine::start(Parts {
+                store,
+                serve: Arc::clone(&server),
+                relay: Arc::clone(&relay),
+                access: Arc::clone(&access),
+                audit: Arc::clone(&audit),
+                runners: Runners {
+                    discovery: Some(Arc::new(Discoverer::new(Arc::clone(&hooks), server))),
+                },
+                notices: Arc::new(Notices::load(&config)),
+                ids,
+                config: config.operations.clone(),
+                limits: config.limits.clone(),
+            }),
+        };
+        let watching = Watching(hooks.watch(&config, &repositories));
+        let engine = Arc::new(engine);
         let address = config.listen;
         let listen = |source| EdgeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
@@ -131,6 +183,8 @@ impl Edge {
             hosts: config.hosts,
             exposed: !is_loopback(address),
             sandbox: Arc::clone(&sandbox),
+            engine: Arc::clone(&engine),
+            hooks,
         });
         let ingress = Ingress::start(listener, front, setup).map_err(listen)?;
         tracing::info!(addr = %ingress.addr(), elapsed = ?started.elapsed(), "the edge answers");
@@ -139,6 +193,8 @@ impl Edge {
             sandbox,
             relay,
             audit,
+            engine,
+            watching,
         })
     }
 
@@ -158,11 +214,25 @@ impl Edge {
         }
     }
 
-    /// Takes no more requests and waits for those under way; what is left after `timeout` is cut off. True if nothing was.
+    /// Takes no more requests, begins no more operations and waits for those under way; what is left after `timeout` is cut
+    /// off. True if no request was; an operation that was is found again.
     pub async fn drain(self, timeout: Duration) -> bool {
-        let whole = self.ingress.drain(timeout).await;
+        drop(self.watching);
+        let (whole, ()) = tokio::join!(self.ingress.drain(timeout), self.engine.drain(timeout));
+        self.engine.close().await;
         self.audit.close().await;
         whole
+    }
+}
+
+/// The tasks that look at repositories, which end with this.
+struct Watching(Vec<JoinHandle<()>>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        for watching in &self.0 {
+            watching.abort();
+        }
     }
 }
 
@@ -172,28 +242,73 @@ struct Front {
     /// Whether others than this host can reach the listener.
     exposed: bool,
     sandbox: Arc<Sandbox>,
+    engine: Arc<Engine>,
+    hooks: Arc<Hooks>,
 }
 
 impl Handler for Front {
-    async fn handle(&self, caller: Caller, request: Request<Body>) -> Response<Body> {
+    fn opens(&self, path: &str) -> bool {
+        Hooks::opens(path)
+    }
+
+    async fn handle(&self, caller: Caller, mut request: Request<Body>) -> Response<Body> {
+        strip(request.headers_mut());
         let host = request.uri().host().unwrap_or_default();
         if !is_own(host, &self.hosts, self.exposed) {
-            return Problem::new(
+            let problem = Problem::new(
                 Code::InvalidRequest,
                 format!("this edge does not go by the name `{host}`"),
-            )
-            .with_hint("the operator adds a name to `hosts` in the edge's configuration")
-            .with_request_id(caller.request_id.as_str())
-            .to_response()
-            .map(|body| {
-                Full::new(body)
-                    .map_err(|never| match never {})
-                    .boxed_unsync()
-            });
+            );
+            return refuse(
+                &caller,
+                problem
+                    .with_hint("the operator adds a name to `hosts` in the edge's configuration"),
+            );
+        }
+        if Hooks::serves(request.uri().path()) {
+            return self.hooks.handle(caller, request).await;
+        }
+        if request.uri().path() == rules::DISCOVER {
+            return no_route(&caller);
+        }
+        if Engine::serves(&request) {
+            return self.engine.handle(caller, request).await;
         }
         self.sandbox.serve(caller, request).await
     }
 }
+
+/// What is told of a path at which only the host itself asks its components.
+fn no_route(caller: &Caller) -> Response<Body> {
+    refuse(
+        caller,
+        Problem::new(Code::RouteNotFound, "there is no such route"),
+    )
+}
+
+fn refuse(caller: &Caller, problem: Problem) -> Response<Body> {
+    let problem = problem.with_request_id(caller.request_id.as_str());
+    problem.to_response().map(|body| {
+        Full::new(body)
+            .map_err(|never| match never {})
+            .boxed_unsync()
+    })
+}
+
+/// Takes away what only this host says to its components.
+fn strip(headers: &mut HeaderMap) {
+    let own: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().starts_with(OWN))
+        .cloned()
+        .collect();
+    for name in own {
+        headers.remove(name);
+    }
+}
+
+/// What the names of the host's own headers begin with.
+const OWN: &str = "x-tiller-edge-";
 
 /// Whether a request for `host` is meant for an edge that goes by `hosts`. A page that a browser shows can have its own
 /// host's name resolve to this edge; no such page can call itself `localhost`, or an address that others can reach.

@@ -196,9 +196,12 @@ impl Policy {
         let (own, written) = match principal.method {
             Method::Anonymous => (self.anonymous.as_ref(), None),
             Method::Local => (Some(&self.local), None),
-            Method::Certificate | Method::Kubernetes | Method::Oidc | Method::Token => {
-                (None, Some(self.grants.of(principal)))
-            }
+            Method::Hook if *principal == Principal::unverified() => (None, None),
+            Method::Certificate
+            | Method::Hook
+            | Method::Kubernetes
+            | Method::Oidc
+            | Method::Token => (None, Some(self.grants.of(principal))),
         };
         own.into_iter().chain(written.into_iter().flatten())
     }

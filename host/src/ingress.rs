@@ -34,6 +34,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use crate::access::Access;
+#[cfg(doc)]
+use crate::access::Principal;
 use crate::audit::Audit;
 use crate::config::Limits;
 use crate::rate::Rate;
@@ -43,6 +45,7 @@ use self::addresses::Addresses;
 use self::answer::Watch;
 
 pub use self::cors::Cors;
+pub use self::peer::Certificate;
 pub use self::request_id::RequestId;
 pub use self::tls::{Tls, TlsError};
 
@@ -55,6 +58,14 @@ pub trait Handler: Send + Sync + 'static {
         caller: Caller,
         request: Request<Body>,
     ) -> impl Future<Output = Response<Body>> + Send;
+
+    /// Whether requests for `path` come to [`Self::handle`] without their sender being known, for the handler to find out.
+    /// Such a caller is [`Principal::unverified`], has its `Authorization` with it, and the request its connection's
+    /// certificate as [`Certificate`].
+    fn opens(&self, path: &str) -> bool {
+        let _ = path;
+        false
+    }
 }
 
 /// How an ingress treats those who reach it.

@@ -18,7 +18,11 @@ mod exchange;
 mod facts;
 mod filter;
 mod frames;
+mod history;
 mod inventory;
+mod journal;
+mod kept;
+mod lanes;
 mod listen;
 mod lookup;
 mod manifest;
@@ -28,6 +32,8 @@ pub(crate) mod probe;
 mod record;
 mod repositories;
 mod session;
+mod standing;
+mod step;
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -45,13 +51,17 @@ use secrecy::SecretString;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
+pub(crate) use self::describe::is_marked;
 pub use self::error::{NotACall, RelayError};
+pub(crate) use self::history::{History, Recorded};
+use self::lanes::Lanes;
 pub use self::listen::{ListenError, Listener, listen, run};
 use self::lookup::Finds;
 use self::manifest::Discovery;
 use self::message::Intake;
 use self::principal::Identities;
 pub use self::session::Session;
+pub(crate) use self::standing::Whereabouts;
 use crate::access::{Identity, Principal};
 use crate::audit::Audit;
 use crate::clusters::Clusters;
@@ -59,6 +69,7 @@ use crate::config::Config;
 use crate::grants::Policy;
 use crate::ingress::RequestId;
 use crate::net::Gauge;
+use crate::operations::Journal;
 use crate::rate::Rate;
 use crate::repositories::Repositories;
 
@@ -81,6 +92,8 @@ pub struct Caller {
     pub authorization: Option<SecretString>,
     /// What the sandbox that serves the request was given so far.
     pub session: Arc<Session>,
+    /// The operation that is carried out, if it is one.
+    pub operation: Option<Arc<dyn Journal>>,
 }
 
 impl Caller {
@@ -93,6 +106,7 @@ impl Caller {
             peer: None,
             authorization,
             session: Arc::default(),
+            operation: None,
         }
     }
 }
@@ -122,6 +136,7 @@ pub struct Relay {
     answers: Arc<Semaphore>,
     /// Where releases were lately.
     finds: Finds,
+    lanes: Lanes,
     longest: Longest,
     calls: Gauge,
 }
@@ -153,6 +168,7 @@ impl Relay {
             intake: Intake::new(config.limits.queue),
             answers: frames::budget(),
             finds: Finds::default(),
+            lanes: Lanes::default(),
             longest: Longest {
                 read: config.limits.read_deadline,
                 mutation: config.limits.deadline,
@@ -182,6 +198,12 @@ impl Relay {
             if request.uri().path() == rest::relay::ACCESS {
                 return self.access(caller, request.uri().query()).await;
             }
+            if request.uri().path() == rules::HOOK {
+                return match caller.session.hook() {
+                    Some(hook) => json(hook),
+                    None => self.not_a_call(caller, NotACall::Path).await,
+                };
+            }
             return match Ask::parse(request.uri().path()) {
                 Some(ask) => self.repositories(caller, &ask, request.uri()).await,
                 None => self.inventory(caller, request.uri()).await,
@@ -207,7 +229,8 @@ impl Relay {
 }
 
 /// Whether a header by that name would say, to somebody who believed it, that the call is somebody else's or another
-/// than it is. None passes to a cluster, and a component that sends one is out of hand.
+/// than it is. None passes to a cluster, and a component that sends one is out of hand. How a change is to be undone is
+/// the component's to say.
 fn is_claim(name: &HeaderName) -> bool {
     const NAMES: [&str; 5] = ["audit-id", "cookie", "expect", "forwarded", "trailer"];
     const FAMILIES: [&str; 4] = [
@@ -217,6 +240,9 @@ fn is_claim(name: &HeaderName) -> bool {
         "x-tiller-edge-",
     ];
     let name = name.as_str();
+    if name == rest::plan::UNDO {
+        return false;
+    }
     NAMES.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
 }
 

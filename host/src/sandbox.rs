@@ -173,11 +173,12 @@ impl Sandbox {
         })
     }
 
-    /// The component that answers a path.
-    #[must_use]
-    pub fn route(&self, path: &str) -> Option<&Component> {
+    /// The component that answers a path. Some answer the host alone, which asks in the name of a hook.
+    fn route(&self, caller: &Caller, path: &str) -> Option<&Component> {
+        let is_host = caller.session.hook().is_some();
         self.routes
             .iter()
+            .filter(|(route, _)| is_host || !route.is_inner())
             .find(|(route, _)| route.matches(path))
             .map(|(_, component)| component)
     }
@@ -217,7 +218,7 @@ impl Sandbox {
         caller: Caller,
         request: Request<Body>,
     ) -> Result<Response<Body>, Problem> {
-        let component = self.route(request.uri().path()).ok_or_else(|| {
+        let component = self.route(&caller, request.uri().path()).ok_or_else(|| {
             Problem::new(
                 Code::RouteNotFound,
                 format!("nothing answers {}", request.uri().path()),

@@ -33,7 +33,32 @@ pub(crate) fn build() -> Result<Programs> {
         }
         folders.push(folder);
     }
+    folders.push(senders(&modules.join("senders"))?);
     Ok(Programs { folders })
+}
+
+/// The public SDKs of webhooks' senders, with the program that uses them.
+fn senders(source: &Path) -> Result<PathBuf> {
+    const PROGRAM: &str = "sender";
+    let key = key(source, "")?;
+    let folder = cache()?
+        .join("programs")
+        .join(format!("senders-{key:016x}"));
+    let program = folder.join(PROGRAM);
+    if program.is_file() {
+        eprintln!("    {} is there", program.display());
+        return Ok(folder);
+    }
+    run(Command::new("python3")
+        .args(["-m", "pip", "install", "--quiet", "--no-warn-conflicts"])
+        .args(["--disable-pip-version-check", "--root-user-action=ignore"])
+        .arg("--target")
+        .arg(folder.join("packages"))
+        .arg("--requirement")
+        .arg(source.join("requirements.txt")))?;
+    fs::copy(source.join(PROGRAM), &program)
+        .with_context(|| format!("cannot keep {}", program.display()))?;
+    Ok(folder)
 }
 
 impl Programs {
@@ -63,7 +88,7 @@ struct Module {
     version: Option<(&'static str, &'static [&'static str])>,
 }
 
-const MODULES: [Module; 6] = [
+const MODULES: [Module; 7] = [
     Module {
         folder: "netns",
         programs: &[("netns", ".")],
@@ -96,6 +121,11 @@ const MODULES: [Module; 6] = [
                 "k8s.io/client-go/pkg/version.gitVersion",
             ],
         )),
+    },
+    Module {
+        folder: "nats",
+        programs: &[("nats-server", "github.com/nats-io/nats-server/v2")],
+        version: None,
     },
     Module {
         folder: "oidc",
@@ -210,9 +240,10 @@ mod tests {
     #[test]
     fn programs_are_told_the_version_their_module_has() {
         let flags = |module: &Module| link_flags(module, GO_MOD);
-        let [netns, helm, helm3, kubernetes, oidc, registry] = &MODULES;
+        let [netns, helm, helm3, kubernetes, nats, oidc, registry] = &MODULES;
         assert_eq!(flags(netns), "-s -w");
         assert_eq!(flags(helm3), "-s -w");
+        assert_eq!(flags(nats), "-s -w");
         assert_eq!(flags(oidc), "-s -w");
         assert_eq!(flags(registry), "-s -w");
         assert_eq!(

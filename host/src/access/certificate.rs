@@ -9,7 +9,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 
-use super::{Method, Principal, Unauthenticated};
+use super::{HOOK, Method, Principal, Unauthenticated};
 use crate::config::{CertificateName, CertificatesConfig};
 
 /// The longest name, prefix included. RFC 5280 allows a common name 64 characters; URIs are longer.
@@ -47,6 +47,9 @@ impl Names {
         let name = self.told(self.name(&certificate)?)?;
         if name.starts_with(RESERVED) {
             return Err(refused("its name begins with `system:`"));
+        }
+        if name.starts_with(HOOK) {
+            return Err(refused("its name begins with `hook:`"));
         }
         let mut groups = Vec::new();
         for organization in certificate.subject().iter_organization() {
@@ -279,6 +282,7 @@ mod tests {
             ("alice\u{0}", "control character"),
             ("alice\u{9b}2J", "control character"),
             ("system:admin", "`system:`"),
+            ("hook:ci", "`hook:`"),
             (&"a".repeat(257), "too long"),
         ] {
             let told = why(&cn, &common(name));

@@ -34,13 +34,13 @@ use crate::config::{ClaimValue, OidcConfig};
 
 /// The identity providers whose tokens are accepted.
 #[derive(Debug, Default)]
-pub(super) struct Oidc {
+pub(crate) struct Oidc {
     providers: Vec<Provider>,
 }
 
 impl Oidc {
     /// Those of `providers`, which were checked. Nothing is fetched yet.
-    pub(super) fn load(providers: &[OidcConfig]) -> Result<Self, AccessError> {
+    pub(crate) fn load(providers: &[OidcConfig]) -> Result<Self, AccessError> {
         let load = |config: &OidcConfig| {
             Provider::load(config).map_err(|why| AccessError::Oidc {
                 issuer: config.issuer.clone(),
@@ -58,7 +58,7 @@ impl Oidc {
     }
 
     /// Who `bearer` is, which one of them issued.
-    pub(super) async fn authenticate(&self, bearer: &str) -> Result<Principal, Unauthenticated> {
+    pub(crate) async fn authenticate(&self, bearer: &str) -> Result<Principal, Unauthenticated> {
         let issuer = token::issuer(bearer).ok_or(Unauthenticated::UnknownToken)?;
         let provider = self.find(&issuer).ok_or(Unauthenticated::UnknownToken)?;
         let now = SystemTime::now()

@@ -125,6 +125,23 @@ impl Tokens {
             },
         }
     }
+
+    /// Whoever has a token of that name that is good now, with its groups of now.
+    pub(super) async fn named(&self, name: &str) -> Option<Arc<Principal>> {
+        let now = Timestamp::now();
+        let good = |token: &Token| {
+            token.principal.name == name && token.expires.is_none_or(|expires| now < expires)
+        };
+        if let Some(token) = self.configured.values().find(|token| good(token)) {
+            return Some(Arc::clone(&token.principal));
+        }
+        for (file, token) in self.files.iter().filter(|(_, token)| good(token)) {
+            if file.current(name).await.is_some() {
+                return Some(Arc::clone(&token.principal));
+            }
+        }
+        None
+    }
 }
 
 /// A file with a hash and what was last read from it. One that cannot be read any more stands for no token: removing it is

@@ -119,6 +119,8 @@ fn bounded(mut entry: Entry) -> Entry {
         peer: _,
         action,
         dry_run: _,
+        operation,
+        delivery,
         rpc,
         cluster,
         tiller,
@@ -132,6 +134,8 @@ fn bounded(mut entry: Entry) -> Entry {
         values_digest,
     } = &mut entry;
     let optional = [
+        operation,
+        delivery,
         rpc,
         cluster,
         tiller,

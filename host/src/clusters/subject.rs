@@ -42,7 +42,7 @@ impl Subject {
                     principal.groups.iter().map(bare).collect(),
                 )
             }
-            Method::Certificate | Method::Oidc | Method::Token => {
+            Method::Certificate | Method::Hook | Method::Oidc | Method::Token => {
                 (principal.name.clone(), principal.groups.clone())
             }
         };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::{Config, Invalid, Network, units};
+use crate::access::HOOK;
 
 /// The signature algorithms that may be accepted. Those with a shared secret (`HS256` and its like) are not among them:
 /// whoever can check such a signature can make one.
@@ -145,6 +146,12 @@ impl OidcConfig {
             if claim.is_empty() {
                 refuse(part, "a claim has a name".to_owned());
             }
+        }
+        if self.prefix.starts_with(HOOK) {
+            refuse(
+                "prefix",
+                format!("names that begin with `{HOOK}` are those of this edge's hooks"),
+            );
         }
         if self.prefix.starts_with("system:") {
             refuse(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Config, Invalid, units};
-use crate::access::TokenHash;
+use crate::access::{HOOK, TokenHash};
 use crate::grants::Action;
 
 /// What names of Kubernetes' own begin with.
@@ -153,6 +153,10 @@ impl TokenConfig {
 pub(crate) fn unusable_name(name: &str) -> Option<String> {
     if name.is_empty() || name.chars().any(char::is_control) {
         Some("a name has at least one character and no control characters".to_owned())
+    } else if name.starts_with(HOOK) {
+        Some(format!(
+            "names that begin with `{HOOK}` are those of this edge's hooks; nobody else may have what they were granted"
+        ))
     } else if name.starts_with(RESERVED) {
         Some(format!(
             "names that begin with `{RESERVED}` are Kubernetes' own: only an APIServer says who has one"

@@ -20,12 +20,13 @@ impl Config {
     #[must_use]
     pub fn warnings(&self) -> Vec<Invalid> {
         let mut warnings = Vec::new();
-        if !self.grants.is_empty() && !self.has_authentication() {
+        if !self.grants.is_empty() && self.hooks.is_empty() && !self.has_authentication() {
             warnings.push(Invalid::new(
                 "grant",
                 "without a method of authentication every caller is an administrator, whatever is granted",
             ));
         }
+        self.warn_of_hooks(&mut warnings);
         for (key, selectors) in self.selectors() {
             selectors.warn(&key, self, &mut warnings);
         }

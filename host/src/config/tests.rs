@@ -427,6 +427,10 @@ fn the_documentation_shows_every_key() {
             file: Some(PathBuf::new()),
             ..AuditConfig::default()
         },
+        operations: OperationsConfig {
+            file: Some(PathBuf::new()),
+            ..OperationsConfig::default()
+        },
         tokens: vec![TokenConfig {
             groups: vec![String::new()],
             hash: Some(TokenHash::of("")),

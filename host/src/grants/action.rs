@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
+    /// Approve an operation that waits for it.
+    Approve,
     /// See what a mutation would do.
     DryRun,
     /// See values, manifests, hooks, notes and charts of releases.
@@ -35,6 +37,7 @@ pub enum Action {
 impl Action {
     /// All of them, by name.
     pub const ALL: &[Self] = &[
+        Self::Approve,
         Self::DryRun,
         Self::GetValues,
         Self::Install,
@@ -50,6 +53,7 @@ impl Action {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Approve => "approve",
             Self::DryRun => "dry-run",
             Self::GetValues => "get-values",
             Self::Install => "install",

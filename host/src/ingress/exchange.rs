@@ -14,7 +14,7 @@ use hyper::body::Incoming;
 use rest::problem::{Code, Problem};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::access::{Evidence, Identity, TokenHash, Unauthenticated};
+use crate::access::{Evidence, Identity, Principal, TokenHash, Unauthenticated};
 use crate::audit::Entry;
 use crate::net::Causes;
 use crate::rate::too_many;
@@ -24,7 +24,7 @@ use super::activity::Activity;
 use super::cors;
 use super::intake::admit;
 use super::linger::Lingering;
-use super::peer::Peer;
+use super::peer::{Certificate, Peer};
 use super::record::Record;
 use super::request_id::RequestId;
 use super::upload::{Arrival, Upload};
@@ -85,6 +85,20 @@ async fn handle<H: Handler>(
     if peer.has_lapsed() {
         return turn_away(shared, peer, id, &Unauthenticated::Lapsed).await;
     }
+    if shared.handler.opens(request.uri().path()) {
+        let caller = Caller {
+            request_id: id.clone(),
+            identity: Identity::Known(Arc::new(Principal::unverified())),
+            peer: Some(peer.address),
+            authorization,
+            session: Arc::default(),
+            operation: None,
+        };
+        if let Some(certificate) = peer.certificate.clone() {
+            request.extensions_mut().insert(Certificate(certificate));
+        }
+        return answer(shared, caller, request, id, arrival).await;
+    }
     let evidence = Evidence {
         authorization: authorization.as_ref(),
         certificate: peer.certificate.as_ref(),
@@ -103,7 +117,19 @@ async fn handle<H: Handler>(
         peer: Some(peer.address),
         authorization: authorization.filter(|_| admitted.passes_on),
         session: Arc::default(),
+        operation: None,
     };
+    answer(shared, caller, request, id, arrival).await
+}
+
+/// What the handler answers, unless the body is too large or too late.
+async fn answer<H: Handler>(
+    shared: &Shared<H>,
+    caller: Caller,
+    request: Request<Lingering>,
+    id: &RequestId,
+    arrival: Arc<Arrival>,
+) -> Response<Body> {
     let request =
         request.map(|body| Upload::new(body, &shared.limits, Arc::clone(&arrival)).boxed_unsync());
     let mut answer = shared.handler.handle(caller, request).await;

@@ -5,6 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustls::pki_types::CertificateDer;
 
+/// The client certificate of the connection that a request came by, which was verified while TLS began.
+#[derive(Clone, Debug)]
+pub struct Certificate(pub CertificateDer<'static>);
+
 /// The other end of a connection; the same for all its requests.
 #[derive(Debug)]
 pub(super) struct Peer {

@@ -90,7 +90,8 @@ impl Secret {
         }
     }
 
-    async fn read(&self) -> Result<SecretString, CredentialsError> {
+    /// The secret as it is now.
+    pub(crate) async fn read(&self) -> Result<SecretString, CredentialsError> {
         let path = match self {
             Self::Text(text) => return Ok(text.clone()),
             Self::File(path) => path,

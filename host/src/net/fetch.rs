@@ -19,7 +19,7 @@ use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_LENGTH, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -53,7 +53,7 @@ const FIRST: usize = 256 << 10;
 /// Below common balancers' 60 s, so that no GET meets a connection that the other side has just given up.
 const IDLE: Duration = Duration::from_secs(50);
 
-type HttpClient = Client<HttpsConnector<Dial>, Empty<Bytes>>;
+type HttpClient = Client<HttpsConnector<Dial>, Full<Bytes>>;
 
 /// How a host is reached.
 #[derive(Debug)]
@@ -205,6 +205,42 @@ impl Fetcher {
         fetched
     }
 
+    /// Sends `body` to `url`, and nowhere else: a redirect is an answer. It may have been taken although there is no answer.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer within `deadline`.
+    pub(crate) async fn post(
+        &self,
+        mut url: Url,
+        headers: HeaderMap,
+        body: Bytes,
+        deadline: Instant,
+    ) -> Result<Fetched, FetchError> {
+        let origin = prepare(&mut url)?;
+        let posted = async {
+            let clients = self.clients().await?;
+            let client = if self.is_own(&origin) {
+                clients.own
+            } else {
+                clients.other
+            };
+            let mut request = Request::post(url.as_str())
+                .body(Full::new(body))
+                .map_err(|_| FetchError::Url)?;
+            *request.headers_mut() = headers;
+            request.headers_mut().insert(USER_AGENT, AGENT);
+            let answer = client
+                .request(request)
+                .await
+                .map_err(|source| FetchError::from_client(&url, source))?;
+            read(url, answer, UNWANTED).await
+        };
+        timeout_at(deadline, posted)
+            .await
+            .unwrap_or(Err(FetchError::Deadline))
+    }
+
     async fn follow(&self, get: Get<'_>) -> Result<Fetched, FetchError> {
         let clients = self.clients().await?;
         let mut url = get.url.clone();
@@ -318,8 +354,8 @@ fn request(
     url: &Url,
     get: &Get<'_>,
     authorization: Option<&HeaderValue>,
-) -> Result<Request<Empty<Bytes>>, FetchError> {
-    let mut request = Request::new(Empty::new());
+) -> Result<Request<Full<Bytes>>, FetchError> {
+    let mut request = Request::new(Full::default());
     *request.uri_mut() = url.as_str().parse::<Uri>().map_err(|_| FetchError::Url)?;
     let headers = request.headers_mut();
     headers.insert(USER_AGENT, AGENT);

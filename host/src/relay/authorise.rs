@@ -229,8 +229,16 @@ impl<'c> Case<'c> {
         let Some(chart) = &self.facts.chart else {
             return;
         };
-        let source = self.call.caller.session.source_of(chart, message).await;
-        let source = source.unwrap_or_else(|| UPLOAD.to_owned());
+        let (call, session) = (self.call, &self.call.caller.session);
+        let source = match session.source_of(chart, message).await {
+            Some(source) => source,
+            None if call.method == Method::UpdateRelease => {
+                let (release, field) = (self.release(), chart.field);
+                let is_kept = session.kept.has(call, release, field, message).await;
+                if is_kept { DEPLOYED } else { UPLOAD }.to_owned()
+            }
+            None => UPLOAD.to_owned(),
+        };
         self.record.source(&source);
         self.chart = Some(source);
     }
@@ -335,6 +343,9 @@ impl<'c> Case<'c> {
         self.facts.release.as_deref().unwrap_or_default()
     }
 }
+
+/// The source of a chart that the release has already.
+const DEPLOYED: &str = "deployed";
 
 /// The source of a chart that is none of those this edge fetched for the request.
 pub(super) const UPLOAD: &str = "upload";

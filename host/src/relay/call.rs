@@ -20,10 +20,10 @@ use super::answer;
 use super::exchange::{GRPC_TIMEOUT, attribute, explain, form, outgoing, passed, send};
 use super::facts::Facts;
 use super::frames::Frames;
+use super::journal::{Change, check_lane};
 use super::manifest::{self, Proposal};
-use super::message::Message;
 use super::principal::{self, IdentityError};
-use super::record::Record;
+use super::record::{Mutation, Record};
 use super::{Body, Caller, Relay, RelayError, describe};
 use crate::access::{Identity, Principal};
 use crate::clusters::{Cluster, SendError, Tiller};
@@ -43,6 +43,26 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// One that the relay makes on its own account, in the name of `principal`.
+    pub(super) fn own(
+        caller: &'a Caller,
+        principal: Arc<Principal>,
+        cluster: &'a Arc<Cluster>,
+        tiller: &'a Tiller,
+        method: Method,
+        deadline: Instant,
+    ) -> Self {
+        Self {
+            caller,
+            principal,
+            cluster,
+            tiller,
+            method,
+            client_version: None,
+            deadline,
+        }
+    }
+
     /// Where it goes, as grants name it.
     pub(super) fn place(&self) -> Place<'a> {
         self.cluster.place(Some(self.tiller.name()))
@@ -136,6 +156,11 @@ impl Relay {
 
     /// The cluster of that name.
     pub(super) fn cluster(&self, caller: &Caller, name: &str) -> Result<Arc<Cluster>, RelayError> {
+        // Whom a cluster said that somebody is, that is nobody at another.
+        let only = caller.operation.as_ref().and_then(|of| of.cluster());
+        if only.is_some_and(|only| only != name) {
+            return Err(RelayError::ClusterHidden(name.to_owned()));
+        }
         let missing = || match self.clusters.why_unusable(name) {
             // Where one is, whoever has a token that nobody knows is told the same.
             _ if matches!(caller.identity, Identity::PerCluster) => IdentityError::Unknown.into(),
@@ -184,6 +209,7 @@ impl Relay {
         self.rate
             .check_cluster(&call.principal, call.cluster.name())
             .map_err(|retry_after| RelayError::RateLimited { retry_after })?;
+        let undo = Change::undo(request.headers());
         let message = self.intake.read(request, call.deadline).await?;
         let facts = Facts::read(call.method, message.bytes()).await?;
         record.facts(&facts);
@@ -191,8 +217,16 @@ impl Relay {
             .authorise(call, &facts, &message.bytes(), record)
             .await?;
         let answer = if facts.changes() {
-            let mutation = self.begin(call, record).await?;
-            let answer = self.change(call, &message, held).await;
+            check_lane(call.caller, call, &facts)?;
+            let turn = self.turn(call, &facts).await?;
+            let mut mutation = self.begin(call, record, turn).await?;
+            let change = Change {
+                facts: &facts,
+                message: message.bytes(),
+                undo,
+            };
+            let frame = &message.frame;
+            let answer = self.change(call, &change, frame, &mut mutation, held).await;
             if let Some(release) = &facts.release {
                 self.finds.forget(call, release);
             }
@@ -201,22 +235,29 @@ impl Relay {
             call.send(call.method, message.frame.clone(), held).await?
         };
         drop(message);
-        sight.show(answer, self, call).await
+        let shown = sight.show(answer, self, call).await?;
+        self.remember(call, &facts, shown).await
     }
 
-    /// Sends what was judged, if the cluster lets the caller make what comes of it.
+    /// Sends what was judged, which is in `frame`, if the cluster lets the caller make what comes of it.
     async fn change(
         &self,
         call: &Call<'_>,
-        message: &Message,
+        change: &Change<'_>,
+        frame: &Bytes,
+        mutation: &mut Mutation,
         held: Held,
     ) -> Result<Response<Body>, RelayError> {
         let proposal = Proposal {
             call,
-            message: message.bytes(),
+            message: change.message.clone(),
         };
         manifest::check(self, &proposal).await?;
-        let frame = describe::described(&message.frame, call.method, &call.principal);
+        let mark = call.caller.operation.as_ref().map(|journal| journal.mark());
+        let described = describe::described(frame, call.method, &call.principal, mark.as_ref());
+        let is_marked = mark.is_some() && described.is_some();
+        mutation.is(self.journal(call, change, is_marked).await?);
+        let frame = described.unwrap_or_else(|| frame.clone());
         call.send(call.method, frame, held).await
     }
 

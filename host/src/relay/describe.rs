@@ -5,6 +5,9 @@
 //! would have written. The field is appended to the message, of which nothing else is touched: what was judged is what is
 //! sent, and of a field that is there twice Tiller takes the last.
 //!
+//! Where an operation is carried out, its name is added, and that of the delivery it came from: by that the revision is
+//! known for the operation's, should its answer be lost. Nothing that a caller writes comes behind it.
+//!
 //! What Tiller writes about a failure it writes itself, without the actor; the audit log has it.
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -13,24 +16,24 @@ use prost::encoding::string;
 use tiller_api::{MAX_MESSAGE, Method};
 
 use crate::access::{Method as Means, Principal};
+use crate::operations::{Mark, OperationId};
 
-/// The longest name of an actor, in characters.
+/// The longest name of an actor or a delivery, in characters.
 const LONGEST: usize = 128;
 
-/// The message in `frame`, a whole request of `method`, with its actor named in the description. It is `frame` itself
+/// The message in `frame`, a whole request of `method`, with its actor and its operation named in the description. None
 /// where that says nothing: the local caller has no name, dry runs leave no record, and a message that is as large as
 /// Tiller takes has no room.
-pub(super) fn described(frame: &Bytes, method: Method, principal: &Principal) -> Bytes {
-    described_if(frame, method, principal).unwrap_or_else(|| frame.clone())
-}
-
-fn described_if(frame: &Bytes, method: Method, principal: &Principal) -> Option<Bytes> {
-    if principal.method == Means::Local {
-        return None;
-    }
+pub(super) fn described(
+    frame: &Bytes,
+    method: Method,
+    principal: &Principal,
+    mark: Option<&Mark>,
+) -> Option<Bytes> {
+    let said = said(principal, mark)?;
     let message = grpc_web::unary_message(frame, MAX_MESSAGE).ok()?;
     let (tag, text) = description(method, message)?;
-    let text = format!("{text} (by {})", actor(&principal.name));
+    let text = format!("{text} ({said})");
     let length = message.len() + string::encoded_len(tag, &text);
 
     if length > MAX_MESSAGE {
@@ -42,6 +45,25 @@ fn described_if(frame: &Bytes, method: Method, principal: &Principal) -> Option<
     described.put_slice(message);
     string::encode(tag, &text, &mut described);
     Some(described.freeze())
+}
+
+/// Whether `description` ends with the name of `operation`, as only what was sent for it does.
+pub(crate) fn is_marked(description: &str, operation: &OperationId) -> bool {
+    let marked = description
+        .strip_suffix(')')
+        .and_then(|rest| rest.strip_suffix(operation.as_str()));
+    marked.is_some_and(|rest| rest.ends_with('(') || rest.ends_with(", "))
+}
+
+/// Whose doing it is.
+fn said(principal: &Principal, mark: Option<&Mark>) -> Option<String> {
+    let actor =
+        (principal.method != Means::Local).then(|| format!("by {}", harmless(&principal.name)));
+    let delivery = mark.and_then(|mark| mark.delivery.as_deref());
+    let delivery = delivery.map(|delivery| format!("delivery {}", harmless(delivery)));
+    let operation = mark.map(|mark| mark.operation.to_string());
+    let parts: Vec<_> = [actor, delivery, operation].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 /// The field's number, and what Tiller would write. None if it would not.
@@ -90,17 +112,17 @@ fn description(method: Method, message: &[u8]) -> Option<(u32, String)> {
 }
 
 /// A name that neither ends the parenthesis it stands in nor breaks the line.
-fn actor(name: &str) -> String {
+fn harmless(name: &str) -> String {
     let safe = |char: char| match char {
         '(' | ')' => '_',
         char if char.is_control() => '_',
         char => char,
     };
-    let mut actor: String = name.chars().take(LONGEST).map(safe).collect();
+    let mut harmless: String = name.chars().take(LONGEST).map(safe).collect();
     if name.chars().nth(LONGEST).is_some() {
-        actor.push('…');
+        harmless.push('…');
     }
-    actor
+    harmless
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -156,7 +178,7 @@ mod tests {
 
     fn by_alice(method: Method, message: &impl Message) -> Bytes {
         let frame = grpc_web::encode_message(&message.encode_to_vec());
-        described(&frame, method, &principal("alice"))
+        described(&frame, method, &principal("alice"), None).unwrap_or(frame)
     }
 
     fn read<M: Message + Default>(frame: &[u8]) -> M {
@@ -206,6 +228,54 @@ mod tests {
         );
     }
 
+    fn mark(delivery: Option<&str>) -> Mark {
+        Mark {
+            operation: "op-00000000000000000000000001".parse().unwrap(),
+            delivery: delivery.map(Into::into),
+        }
+    }
+
+    fn marked(description: &str, principal: &Principal, mark: &Mark) -> String {
+        let frame = grpc_web::encode_message(&install(description).encode_to_vec());
+        let frame = described(&frame, Method::InstallRelease, principal, Some(mark));
+        read::<InstallReleaseRequest>(&frame.expect("it is marked")).description
+    }
+
+    #[test]
+    fn an_operation_and_its_delivery_stand_behind_the_actor() {
+        let hook = principal("hook:harbor");
+        assert_eq!(
+            marked("", &hook, &mark(Some("1f2e)\n"))),
+            "Install complete (by hook:harbor, delivery 1f2e__, op-00000000000000000000000001)"
+        );
+        assert_eq!(
+            marked("now", &Principal::local(), &mark(None)),
+            "now (op-00000000000000000000000001)"
+        );
+    }
+
+    #[test]
+    fn only_what_was_sent_for_an_operation_has_its_mark() {
+        let own = mark(None);
+        let alice = principal("alice");
+        for principal in [&alice, &Principal::local()] {
+            let description = marked("whatever", principal, &own);
+            assert!(is_marked(&description, &own.operation), "{description}");
+        }
+        let mut other = own.clone();
+        other.operation = "op-00000000000000000000000002".parse().unwrap();
+        let copied = format!("{} ({})", "x", own.operation);
+        let named = format!("x, {}", own.operation);
+        for description in [
+            marked(&copied, &alice, &other),
+            marked("x", &principal(&named), &other),
+            format!("x{})", own.operation),
+            "Upgrade complete".to_owned(),
+        ] {
+            assert!(!is_marked(&description, &own.operation), "{description}");
+        }
+    }
+
     #[test]
     fn a_name_cannot_look_like_two() {
         for (name, expected) in [
@@ -214,7 +284,8 @@ mod tests {
             (&"n".repeat(200), &format!("{}…", "n".repeat(128))),
         ] {
             let frame = grpc_web::encode_message(&install("d").encode_to_vec());
-            let frame = described(&frame, Method::InstallRelease, &principal(name));
+            let frame = described(&frame, Method::InstallRelease, &principal(name), None);
+            let frame = frame.expect("there is something to say");
             let description = read::<InstallReleaseRequest>(&frame).description;
             assert_eq!(description, format!("d (by {expected})"));
         }
@@ -223,8 +294,8 @@ mod tests {
     #[test]
     fn nothing_is_said_where_nothing_is_recorded_or_nobody_is_named() {
         let frame = grpc_web::encode_message(&install("").encode_to_vec());
-        let local = described(&frame, Method::InstallRelease, &Principal::local());
-        assert_eq!(local, frame);
+        let local = described(&frame, Method::InstallRelease, &Principal::local(), None);
+        assert_eq!(local, None);
         let history = GetHistoryRequest::default();
         assert_eq!(
             by_alice(Method::GetHistory, &history),
@@ -286,7 +357,8 @@ mod tests {
                 message.extend(install(&last).encode_to_vec());
             }
             let frame = grpc_web::encode_message(&message);
-            let frame = described(&frame, Method::InstallRelease, &principal("alice"));
+            let frame = described(&frame, Method::InstallRelease, &principal("alice"), None);
+            let frame = frame.expect("there is something to say");
             let sent = grpc_web::unary_message(&frame, MAX_MESSAGE).expect("one message");
             prop_assert!(sent.starts_with(&message));
             let mut expected = InstallReleaseRequest::decode(message.as_slice()).expect("a request");

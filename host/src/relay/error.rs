@@ -15,6 +15,7 @@ use super::principal::IdentityError;
 use crate::audit::AuditError;
 use crate::clusters::{AccessError, ApiError, CredentialsError, SendError};
 use crate::net::Causes;
+use crate::operations::StoreError;
 
 /// Why a call was not relayed, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +64,15 @@ pub enum RelayError {
     /// Grants do not allow it, or a refusal forbids it.
     #[error(transparent)]
     NotAllowed(Box<NotAllowed>),
+    /// Other changes of the release come first, and took too long.
+    #[error("other changes of release `{release}` are not finished")]
+    NotItsTurn {
+        /// The release.
+        release: String,
+    },
+    /// What is about to be done for an operation cannot be written down, so it is not done.
+    #[error("what is to be done cannot be written down")]
+    Operations(#[source] StoreError),
     /// The relay does not make such calls.
     #[error("the relay does not make such a call")]
     NotACall(#[source] NotACall),
@@ -113,6 +123,11 @@ impl RelayError {
             Self::Lookup(error) => error.problem(Some(Method::GetReleaseContent)),
             Self::NotAllowed(_) => {
                 Problem::new(Code::NotAllowed, self.to_string()).with_hint(EXPLAINED)
+            }
+            Self::NotItsTurn { .. } => Problem::new(Code::OperationInProgress, self.to_string())
+                .with_retry_after(Some(LATER)),
+            Self::Operations(error) => {
+                Problem::new(Code::OperationsUnavailable, Causes(error).to_string())
             }
             Self::NotACall(reason) => Problem::new(Code::NotRelayed, format!("{self}: {reason}")),
             Self::RateLimited { retry_after } => Problem::new(Code::RateLimited, self.to_string())
@@ -202,6 +217,9 @@ pub enum NotACall {
     /// A guest calls something that is not the relay.
     #[error("it goes elsewhere than to the relay")]
     Elsewhere,
+    /// It changes something else than the operation that it is made for.
+    #[error("it changes another release than that of its operation")]
+    OtherRelease,
     /// Its path names none of Tiller's methods, or no cluster.
     #[error("its path is none of Tiller's methods in a cluster")]
     Path,
@@ -218,6 +236,9 @@ pub enum NotACall {
     #[error("its message is larger than 20 MiB")]
     TooLarge,
 }
+
+/// When to try again where others come first, in seconds.
+const LATER: u32 = 5;
 
 /// Where a caller learns what it may.
 const EXPLAINED: &str = "`GET /v1/access` says what you may do and by which grant; the operator asks `tiller-edge grants explain`";

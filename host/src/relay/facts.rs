@@ -17,7 +17,7 @@ use crate::grants::Action;
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// From this size on, digests are made where they hold nothing else up, in bytes.
-const LARGE: usize = 256 << 10;
+pub(super) const LARGE: usize = 256 << 10;
 
 /// What a call asks for.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

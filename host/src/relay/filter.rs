@@ -295,7 +295,7 @@ fn texts(message: &[u8], first: u32, second: u32) -> Result<(String, String), De
     Ok((text(one), text(other)))
 }
 
-fn put_frame(answer: &mut BytesMut, flags: u8, payload: &[u8]) {
+pub(super) fn put_frame(answer: &mut BytesMut, flags: u8, payload: &[u8]) {
     let [_, length @ ..] = grpc_web::frame_header(payload.len());
     answer.extend_from_slice(&[flags]);
     answer.extend_from_slice(&length);

@@ -210,11 +210,7 @@ pub(super) fn verdict(
     head: &HeaderMap,
     trailers: Option<&Trailers>,
 ) -> Option<Problem> {
-    let said = |name: &str| -> Option<&[u8]> {
-        trailers
-            .and_then(|trailers| trailers.get(name))
-            .or_else(|| head.get(name).map(HeaderValue::as_bytes))
-    };
+    let said = |name: &str| said(head, trailers, name);
     let Some(status) = Status::from_headers(said) else {
         let detail = "the answer ended without a gRPC status";
         return Some(
@@ -232,6 +228,22 @@ pub(super) fn verdict(
         return Some(from_bridge(method, &status, outcome));
     }
     Some(from_tiller(method, &status))
+}
+
+/// Whether an answer is what one of Tiller's handlers says that failed: their errors have no code of their own, while
+/// what the gRPC library or somebody on the way says has.
+pub(super) fn is_handlers(head: &HeaderMap, trailers: Option<&Trailers>) -> bool {
+    let said = |name: &str| said(head, trailers, name);
+    let status = Status::from_headers(said);
+    status.is_some_and(|status| status.code == grpc_web::Code::Unknown)
+        && said(ANSWERED_BY) != Some(BRIDGE.as_bytes())
+}
+
+/// What the trailers or else the head of an answer say.
+fn said<'a>(head: &'a HeaderMap, trailers: Option<&'a Trailers>, name: &str) -> Option<&'a [u8]> {
+    trailers
+        .and_then(|trailers| trailers.get(name))
+        .or_else(|| head.get(name).map(HeaderValue::as_bytes))
 }
 
 /// Why the frames of an answer cannot be read.

@@ -124,7 +124,7 @@ impl Relay {
     }
 }
 
-const UNREADABLE: &str = "Tiller's answer cannot be decoded";
+pub(super) const UNREADABLE: &str = "Tiller's answer cannot be decoded";
 
 fn read(message: Bytes) -> Result<Revision, RelayError> {
     let misbehaved = |detail| {

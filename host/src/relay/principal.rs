@@ -19,7 +19,7 @@ use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Caller, Relay, RelayError};
-use crate::access::{Identity, Method, Principal};
+use crate::access::{HOOK, Identity, Method, Principal};
 use crate::clusters::{ApiError, Behalf, Cluster, CredentialsError, SendError, UserInfo};
 
 /// How long a cluster's word for whose a token is counts.
@@ -106,7 +106,7 @@ impl Identities {
             let user = ask(cluster, authorization, &token, deadline).await?;
             let holds = user.as_ref().map_or(UNKNOWN_FOR, |_| KNOWN_FOR);
             Ok(Answer {
-                principal: user.map(|user| Arc::new(known(user, prefix))),
+                principal: user.and_then(|user| known(user, prefix)).map(Arc::new),
                 until: Instant::now() + holds,
             })
         });
@@ -200,7 +200,8 @@ async fn ask(
     }
 }
 
-fn known(user: UserInfo, prefix: &str) -> Principal {
+/// None of what would be taken for a hook of this edge.
+fn known(user: UserInfo, prefix: &str) -> Option<Principal> {
     let mut groups: Vec<String> = user
         .groups
         .into_iter()
@@ -208,11 +209,12 @@ fn known(user: UserInfo, prefix: &str) -> Principal {
         .collect();
     groups.sort_unstable();
     groups.dedup();
-    Principal {
-        name: format!("{prefix}{}", user.username),
+    let name = format!("{prefix}{}", user.username);
+    (!name.starts_with(HOOK)).then_some(Principal {
+        name,
         groups,
         method: Method::Kubernetes,
-    }
+    })
 }
 
 /// The token of an `Authorization: Bearer …`.

@@ -15,11 +15,14 @@ use tracing::warn;
 
 use super::call::Call;
 use super::facts::Facts;
-use super::frames::verdict;
+use super::frames::{is_handlers, verdict};
+use super::journal::Journaled;
+use super::lanes::Turn;
 use super::{Body, BodyError, Caller, NotACall, Relay, RelayError};
 use crate::access::{Identity, Principal};
 use crate::audit::{Ended, Entry, Pending};
 use crate::grants::Action;
+use crate::operations::StepEnd;
 
 /// How much of an answer's end is looked at, in bytes: the error of a dry run has manifests in it, that of a mutation
 /// has not.
@@ -152,16 +155,19 @@ impl Relay {
         self.refused(caller, entry).await;
     }
 
-    /// Writes what `call` is about to change.
+    /// Writes what `call` is about to change, now that it is its `turn`.
     pub(super) async fn begin(
         &self,
         call: &Call<'_>,
         record: &Record,
+        turn: Option<Turn>,
     ) -> Result<Mutation, RelayError> {
         let pending = self.audit.begin(record.entry.clone()).await;
         Ok(Mutation {
             pending: pending.map_err(RelayError::Audit)?,
             method: call.method,
+            step: None,
+            _turn: turn,
         })
     }
 }
@@ -172,10 +178,13 @@ fn by(caller: &Caller) -> Entry {
         Identity::Known(principal) => Some(Principal::clone(principal)),
         Identity::PerCluster => None,
     };
+    let mark = caller.operation.as_ref().map(|journal| journal.mark());
     Entry {
         request_id: caller.request_id.as_str().to_owned(),
         principal,
         peer: caller.peer,
+        operation: mark.as_ref().map(|mark| mark.operation.to_string()),
+        delivery: mark.and_then(|mark| mark.delivery),
         ..Entry::default()
     }
 }
@@ -184,9 +193,16 @@ fn by(caller: &Caller) -> Entry {
 pub(super) struct Mutation {
     pending: Pending,
     method: Method,
+    step: Option<Journaled>,
+    _turn: Option<Turn>,
 }
 
 impl Mutation {
+    /// Writes how it ended into that step as well.
+    pub(super) fn is(&mut self, step: Option<Journaled>) {
+        self.step = step;
+    }
+
     /// Writes how it ended once that is known: now, or when `answer` is read.
     pub(super) fn answered(
         self,
@@ -195,7 +211,7 @@ impl Mutation {
         match answer {
             Err(error) => {
                 let problem = error.problem(Some(self.method));
-                self.end(problem.outcome, problem.code);
+                self.end(problem.outcome, problem.code, false);
                 Err(error)
             }
             Ok(answer) if answer.headers().contains_key("grpc-status") => {
@@ -217,17 +233,30 @@ impl Mutation {
 
     fn ended(self, head: &HeaderMap, trailers: Option<&Trailers>) {
         match verdict(self.method, head, trailers) {
-            None => self.pending.end(Ended::Applied, None),
-            Some(problem) => self.end(problem.outcome, problem.code),
+            None => {
+                self.pending.end(Ended::Applied, None);
+                if let Some(step) = self.step {
+                    step.end(StepEnd::Applied);
+                }
+            }
+            Some(problem) => {
+                let is_tillers = is_handlers(head, trailers);
+                self.end(problem.outcome, problem.code, is_tillers);
+            }
         }
     }
 
-    fn end(self, outcome: Outcome, code: Code) {
-        let ended = match outcome {
-            Outcome::NotApplied => Ended::NotApplied,
-            Outcome::Unknown => Ended::Unknown,
+    /// `is_over` says that Tiller carried it out and failed at it.
+    fn end(self, outcome: Outcome, code: Code, is_over: bool) {
+        let (ended, step_end) = match outcome {
+            Outcome::NotApplied => (Ended::NotApplied, StepEnd::NotApplied),
+            Outcome::Unknown if is_over => (Ended::Unknown, StepEnd::Failed),
+            Outcome::Unknown => (Ended::Unknown, StepEnd::Lost),
         };
         self.pending.end(ended, Some(code.as_str()));
+        if let Some(step) = self.step {
+            step.end(step_end);
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::facts;
+use super::kept::Kept;
 
 /// How many refusals of one request are written to the audit log.
 const NOTES: usize = 64;
@@ -33,6 +34,9 @@ static UNPACKED: Semaphore = Semaphore::const_new(4);
 #[derive(Debug, Default)]
 pub struct Session {
     charts: Mutex<Vec<Arc<Fetched>>>,
+    hook: Option<Box<rules::Hook>>,
+    /// What was read of releases.
+    pub(super) kept: Kept,
     notes: AtomicUsize,
 }
 
@@ -63,6 +67,19 @@ enum Known {
 type Part = [u8; 32];
 
 impl Session {
+    /// That of a request which is a delivery of a hook, or a search that one of its rules wants.
+    pub(crate) fn of_hook(hook: rules::Hook) -> Self {
+        Self {
+            hook: Some(Box::new(hook)),
+            ..Self::default()
+        }
+    }
+
+    /// What the component is told of the hook; none if the request is none of its business.
+    pub(crate) fn hook(&self) -> Option<&rules::Hook> {
+        self.hook.as_deref()
+    }
+
     /// Remembers that the chart of `origin` is handed out.
     pub(super) fn named(&self, origin: &Source) {
         if let Some(source) = text_of(origin) {
@@ -177,7 +194,7 @@ pub(super) fn text_of(source: &Source) -> Option<String> {
 }
 
 /// The chart that is the field `field` of `message`, of whose parts Tiller makes one.
-fn sent(field: u32, message: &[u8]) -> Option<Chart> {
+pub(super) fn sent(field: u32, message: &[u8]) -> Option<Chart> {
     let mut chart = Chart::default();
     for part in fields(message) {
         let part = part.ok()?;

@@ -9,6 +9,7 @@ mod identities;
 pub(crate) mod inventory;
 mod listener;
 mod manifests;
+mod operations;
 pub(crate) mod proxies;
 mod repositories;
 mod streams;

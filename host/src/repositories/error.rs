@@ -78,6 +78,11 @@ pub(crate) enum RepositoryError {
         #[source]
         source: Arc<IndexFailure>,
     },
+    /// More than a watch compares.
+    #[error(
+        "it has more than {0} versions of what is watched; watch fewer names, or fewer versions"
+    )]
+    TooManyVersions(usize),
     /// What came could not be looked at, for a fault of this program.
     #[error("this edge failed at what the repository sent")]
     Internal,
@@ -183,7 +188,9 @@ impl RepositoryError {
             ),
             Self::Fetch { source, .. } => from_fetch(self.to_string(), source),
             Self::Index { source, .. } => from_index(self.to_string(), source),
-            Self::Internal | Self::NoUrls(_) | Self::WrongUrl(_) => told(Code::RepositoryError),
+            Self::Internal | Self::NoUrls(_) | Self::TooManyVersions(_) | Self::WrongUrl(_) => {
+                told(Code::RepositoryError)
+            }
             Self::NotFound { .. } => told(Code::ChartNotFound),
             Self::Registry { source, .. } => from_registry(self.to_string(), source),
             Self::RepositoryNotFound(_) => told(Code::RepositoryNotConfigured)

@@ -13,6 +13,7 @@ mod manifest;
 mod paging;
 mod reference;
 mod session;
+mod tags;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -233,6 +234,7 @@ impl Registry {
                 path: format!("/v2/{}/manifests/{mark}", name.as_str()),
                 query: None,
                 accept: ACCEPT,
+                unless: None,
                 scope: &scope(name),
                 limit: MANIFEST,
                 deadline,
@@ -254,6 +256,7 @@ impl Registry {
                 path: format!("/v2/{}/blobs/{}", name.as_str(), content.digest),
                 query: None,
                 accept: "",
+                unless: None,
                 scope: &scope(name),
                 limit: content.size,
                 deadline,

@@ -28,7 +28,8 @@ pub(super) struct Repository {
     keyring: Option<Arc<Keyring>>,
 }
 
-enum Kind {
+/// How it is asked.
+pub(super) enum Kind {
     Http(Arc<Feed>),
     Oci(Box<Registry>),
 }
@@ -100,6 +101,15 @@ impl Repository {
 
     pub(super) fn view(&self) -> &RepositoryView {
         &self.view
+    }
+
+    pub(super) fn shared_view(&self) -> Arc<RepositoryView> {
+        Arc::clone(&self.view)
+    }
+
+    /// How it is asked.
+    pub(super) const fn kind(&self) -> &Kind {
+        &self.kind
     }
 
     /// The charts that fit `text`, best first, by name if it is empty; of each the newest stable version, or `all`.
@@ -329,14 +339,19 @@ impl Repository {
         versions.map_err(|error| self.registry_error(error, chart, ""))
     }
 
-    fn registry_error(&self, error: OciError, chart: &str, version: &str) -> RepositoryError {
+    pub(super) fn registry_error(
+        &self,
+        error: OciError,
+        chart: &str,
+        version: &str,
+    ) -> RepositoryError {
         match error {
             OciError::NotFound => self.not_found(chart, version),
             error => RepositoryError::registry(&self.view.url, error),
         }
     }
 
-    async fn index(
+    pub(super) async fn index(
         &self,
         shared: &Shared,
         feed: &Arc<Feed>,
@@ -382,7 +397,8 @@ impl Repository {
     }
 }
 
-fn admits(view: &RepositoryView, chart: &str) -> bool {
+/// Whether charts of that name may be taken.
+pub(super) fn admits(view: &RepositoryView, chart: &str) -> bool {
     view.charts.is_empty() || view.charts.iter().any(|pattern| matches(pattern, chart))
 }
 

@@ -3,6 +3,9 @@
 //! `spin.toml` stays the one description of the application, so that Spin and this host cannot disagree about its
 //! routes. Everything else in it (build commands, allowed hosts, variables, environment) is Spin's: here a component is
 //! given nothing but the relay, whatever the manifest grants it.
+//!
+//! A component may answer this host and nobody else: it is private to Spin, and the paths by which the host reaches it stand
+//! in its settings for this tool, `[component.webhooks.tool.tiller-edge]`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -83,6 +86,8 @@ impl Manifest {
 pub(super) struct Route {
     segments: Vec<Segment>,
     open: bool,
+    /// Whether only the host itself asks for it.
+    inner: bool,
 }
 
 impl Route {
@@ -106,7 +111,25 @@ impl Route {
                 None => Segment::Literal(segment.to_owned()),
             })
             .collect();
-        Ok(Self { segments, open })
+        Ok(Self {
+            segments,
+            open,
+            inner: false,
+        })
+    }
+
+    /// The same, for the host alone.
+    fn inner(self) -> Self {
+        Self {
+            inner: true,
+            ..self
+        }
+    }
+
+    /// Whether only the host itself asks for it.
+    #[must_use]
+    pub(super) const fn is_inner(&self) -> bool {
+        self.inner
     }
 
     /// Whether a path is one of this route's. A trailing slash makes no difference.
@@ -124,6 +147,11 @@ impl Route {
             }
         }
         self.open || parts.next().is_none()
+    }
+
+    /// Whether it matches the same paths.
+    fn is_like(&self, other: &Self) -> bool {
+        (&self.segments, self.open) == (&other.segments, other.open)
     }
 
     /// Sorts the more specific of two routes first: where they first differ, a literal before a parameter before an
@@ -184,6 +212,21 @@ enum RouteEntry {
 #[derive(Deserialize)]
 struct ComponentEntry {
     source: toml::Value,
+    #[serde(default)]
+    tool: Tools,
+}
+
+#[derive(Default, Deserialize)]
+struct Tools {
+    #[serde(default, rename = "tiller-edge")]
+    own: Own,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Own {
+    /// By which paths this host asks it.
+    routes: Vec<String>,
 }
 
 impl File {
@@ -194,21 +237,33 @@ impl File {
                 self.spin_manifest_version
             ));
         }
-        let mut routes: Vec<(Route, String)> = Vec::new();
-        let mut components = BTreeMap::new();
+        let mut texts: Vec<(Route, String, String)> = Vec::new();
         for trigger in self.trigger.http {
             let RouteEntry::Public(text) = trigger.route else {
                 continue;
             };
             let route = Route::parse(&text)?;
-            if routes.iter().any(|(other, _)| *other == route) {
-                return Err(format!("the route `{text}` stands there twice"));
-            }
             let Some(toml::Value::String(id)) = trigger.component else {
                 return Err(format!(
                     "the route `{text}` names no component; give it `component = \"…\"`"
                 ));
             };
+            texts.push((route, text, id));
+        }
+        if texts.is_empty() {
+            return Err("it has no [[trigger.http]] with a public route".to_owned());
+        }
+        for (id, entry) in &self.component {
+            for text in &entry.tool.own.routes {
+                texts.push((Route::parse(text)?.inner(), text.clone(), id.clone()));
+            }
+        }
+        let mut routes: Vec<(Route, String)> = Vec::new();
+        let mut components = BTreeMap::new();
+        for (route, text, id) in texts {
+            if routes.iter().any(|(other, _)| other.is_like(&route)) {
+                return Err(format!("the route `{text}` stands there twice"));
+            }
             let entry = self
                 .component
                 .get(&id)
@@ -220,9 +275,6 @@ impl File {
             };
             components.insert(id.clone(), base.join(source));
             routes.push((route, id));
-        }
-        if routes.is_empty() {
-            return Err("it has no [[trigger.http]] with a public route".to_owned());
         }
         routes.sort_by_key(|(route, _)| route.rank());
         Ok(Manifest { components, routes })
@@ -266,6 +318,38 @@ mod tests {
             [("releases".to_owned(), "/app/target/releases.wasm".into())]
         );
         assert_eq!(manifest.routes.len(), 1);
+    }
+
+    #[test]
+    fn a_component_may_answer_the_host_alone() {
+        let manifest = parse(
+            r#"
+            [[trigger.http]]
+            route = "/v1/..."
+            component = "releases"
+            [[trigger.http]]
+            route = { private = true }
+            component = "webhooks"
+            [component.releases]
+            source = "releases.wasm"
+            [component.webhooks]
+            source = "webhooks.wasm"
+            [component.webhooks.tool.tiller-edge]
+            routes = ["/hooks/...", "/discover"]
+            "#,
+        )
+        .expect("valid");
+        assert_eq!(manifest.components.len(), 2);
+        let inner = |path| {
+            let found = manifest
+                .routes
+                .iter()
+                .find(|(route, _)| route.matches(path));
+            found.map(|(route, id)| (route.is_inner(), id.as_str()))
+        };
+        assert_eq!(inner("/hooks/ci"), Some((true, "webhooks")));
+        assert_eq!(inner("/discover"), Some((true, "webhooks")));
+        assert_eq!(inner("/v1/clusters"), Some((false, "releases")));
     }
 
     #[test]
@@ -330,6 +414,11 @@ mod tests {
             (
                 "[[trigger.http]]\nroute = \"/...\"\ncomponent = \"a\"",
                 "there is no [component.a] for the route `/...`",
+            ),
+            (
+                "[[trigger.http]]\nroute = \"/a\"\ncomponent = \"a\"\n[component.a]\nsource = \"a\"\n\
+                 tool.tiller-edge.routes = [\"/a/\"]",
+                "the route `/a/` stands there twice",
             ),
             (
                 "[[trigger.http]]\nroute = \"v1\"\ncomponent = \"a\"",

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::TokenError;
+use crate::access::HOOK;
 
 /// The longest name of a user or group, in bytes, without the prefix.
 pub(crate) const MAX_NAME: usize = 256;
@@ -140,7 +141,7 @@ impl<'t> Claims<'t> {
             return Err(TokenError::EmailUnverified);
         }
         let name = format!("{}{name}", rules.prefix);
-        if name.starts_with(RESERVED) {
+        if name.starts_with(RESERVED) || name.starts_with(HOOK) {
             return Err(TokenError::Reserved);
         }
         Ok(name)

@@ -49,8 +49,8 @@ pub(crate) enum TokenError {
     /// A name occurs twice in one of its objects.
     #[error("has a name in it twice")]
     Repeats,
-    /// The name is one of Kubernetes' own.
-    #[error("names somebody whose name begins with `system:`")]
+    /// The name is one of Kubernetes' own or of this edge's hooks.
+    #[error("names somebody whose name begins with `system:` or `hook:`")]
     Reserved,
     /// The key did not make the signature.
     #[error("has a signature that is not the provider's")]

@@ -29,7 +29,7 @@ fn a_rule_that_cannot_mean_anything_is_refused_with_the_reason() {
         ),
         (
             "[[grant]]\nprincipals = [\"a\"]".to_owned(),
-            "grant[0].actions: allows nothing; name some of dry-run,",
+            "grant[0].actions: allows nothing; name some of approve, dry-run,",
         ),
         (
             "[[grant]]\nprincipals = [\"\"]\nactions = [\"read\"]".to_owned(),

@@ -19,6 +19,10 @@ const FOREIGN: &str = "eyJhbGciOiJSUzI1NiJ9.e30.s3cret";
 struct Who;
 
 impl Handler for Who {
+    fn opens(&self, path: &str) -> bool {
+        path.starts_with("/open/")
+    }
+
     async fn handle(&self, caller: Caller, request: Request<Body>) -> Response<Body> {
         let who = match &caller.identity {
             Identity::Known(principal) => format!("{} by {}", principal.name, principal.method),
@@ -147,5 +151,21 @@ async fn whoever_calls_too_often_is_told_when_to_come_back() {
     for _ in 0..4 {
         let answer = ask(&edge, "/", None).await;
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn where_the_handler_finds_out_nobody_is_known_and_the_credential_is_left() {
+    let edge = guarded("").await;
+    for (token, left) in [
+        (None, "nothing".to_owned()),
+        (Some(TOKEN), format!("Bearer {TOKEN}")),
+        (Some("made up"), "Bearer made up".to_owned()),
+    ] {
+        let answer = ask(&edge, "/open/door", token).await;
+        assert_eq!(answer.body(), &format!("hook: by hook with {left}"));
+    }
+    for path in ["/open", "/", "//open/door"] {
+        assert_eq!(ask(&edge, path, None).await.status(), 401, "{path}");
     }
 }

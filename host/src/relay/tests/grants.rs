@@ -3,6 +3,8 @@
 mod audit;
 mod changes;
 mod charts;
+mod history;
+mod kept;
 mod lists;
 mod reads;
 mod tiller;

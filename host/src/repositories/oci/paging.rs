@@ -49,6 +49,7 @@ impl Session {
                     path,
                     query: query.as_deref(),
                     accept: "application/json",
+                    unless: None,
                     scope,
                     limit: PAGE,
                     deadline,

@@ -26,6 +26,8 @@ pub(super) struct Question<'q> {
     pub(super) query: Option<&'q str>,
     /// The value of `Accept`; empty: none.
     pub(super) accept: &'static str,
+    /// The value of `If-None-Match`; an answer that says so is one then.
+    pub(super) unless: Option<&'q str>,
     /// What a token for it is to allow.
     pub(super) scope: &'q str,
     /// The largest answer, in bytes.
@@ -67,6 +69,7 @@ impl Session {
         }
         match fetched.status {
             StatusCode::OK => Ok(fetched),
+            StatusCode::NOT_MODIFIED if question.unless.is_some() => Ok(fetched),
             StatusCode::NOT_FOUND => Err(OciError::NotFound),
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
                 self.tokens.forget(scope);
@@ -89,7 +92,7 @@ impl Session {
                 url,
                 accept: question.accept,
                 authorization,
-                if_none_match: None,
+                if_none_match: question.unless,
                 if_modified_since: None,
                 limit: question.limit,
                 deadline: question.deadline,

@@ -28,6 +28,7 @@ pub(crate) struct Seen {
     /// Path and query.
     pub(crate) uri: String,
     pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
     /// Whether the client showed a certificate.
     pub(crate) certified: bool,
 }
@@ -149,13 +150,17 @@ where
     I: Read + Write + Unpin + 'static,
 {
     let service = service_fn(move |request: Request<Incoming>| {
-        let seen = Seen {
-            uri: request.uri().path_and_query().unwrap().to_string(),
-            headers: request.headers().clone(),
-            certified,
-        };
-        let answer = behaviour(seen);
-        async move { Ok::<_, Infallible>(answer.await) }
+        let behaviour = Arc::clone(&behaviour);
+        async move {
+            let (head, body) = request.into_parts();
+            let seen = Seen {
+                uri: head.uri.path_and_query().unwrap().to_string(),
+                headers: head.headers,
+                body: body.collect().await.unwrap().to_bytes(),
+                certified,
+            };
+            Ok::<_, Infallible>(behaviour(seen).await)
+        }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
     // A client that hangs up is none of its concerns.

@@ -169,6 +169,10 @@ fn kubernetes_own_names_are_refused_and_its_groups_left_out() {
         subject(json!({ "sub": "system:admin" }), &bare),
         Err(TokenError::Reserved)
     );
+    assert_eq!(
+        subject(json!({ "sub": "hook:ci" }), &bare),
+        Err(TokenError::Reserved)
+    );
     let groups = json!({ "groups": ["system:masters", "dev", "system:"] });
     assert_eq!(subject(groups.clone(), &bare).unwrap().groups, ["dev"]);
     // What matters is what comes out.

@@ -1,0 +1,6 @@
+//! Operations that several edges share, in a real NATS server.
+
+mod contract;
+mod kit;
+mod outages;
+mod several;
