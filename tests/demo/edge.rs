@@ -48,6 +48,7 @@ impl Edge {
             .arg("--config")
             .arg(&config)
             .arg("serve")
+            .env("STATE_DIRECTORY", folder)
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)

@@ -10,5 +10,7 @@ mod faults;
 mod guests;
 mod hazards;
 mod life;
+mod operations;
 mod streams;
 mod support;
+mod survival;

@@ -11,6 +11,9 @@ use tiller_edge::{config::Config, edge::Edge};
 const CONFIG: &str = r#"
 listen = "127.0.0.1:0"
 
+[operations]
+file = "operations.db"
+
 [[cluster]]
 name = "sim"
 kubeconfig = "kubeconfig"

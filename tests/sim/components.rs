@@ -25,7 +25,7 @@ pub fn component(id: &str) -> anyhow::Result<PathBuf> {
         .max_by_key(built)
         .with_context(|| {
             format!(
-                "target/{file} is missing. Build it with\n  cargo build -p releases -p guests --target wasm32-wasip2 \
+                "target/{file} is missing. Build it with\n  cargo build -p releases -p webhooks -p guests --target wasm32-wasip2 \
                  --profile component\nor, where the target is missing too, with\n  cargo xtask test --ring 2"
             )
         })

@@ -4,10 +4,12 @@
 pub mod apiserver;
 pub mod cluster;
 pub mod components;
+pub mod contract;
 pub mod faults;
 pub mod identity;
 pub mod scenario;
 pub mod store;
+pub mod survival;
 pub mod table;
 pub mod tiller;
 

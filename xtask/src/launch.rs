@@ -21,7 +21,8 @@ pub(crate) fn build_host() -> Result<()> {
 pub(crate) fn bench() -> Result<()> {
     run(cargo("bench").args(["--package", "charts", "--bench", "index"]))?;
     wasm::components(&wasm::COMPONENTS)?;
-    run(cargo("bench").args(["--package", "tests", "--bench", "grants"]))
+    let benches = ["--bench", "grants", "--bench", "deliveries"];
+    run(cargo("bench").args(["--package", "tests"]).args(benches))
 }
 
 /// `cargo xtask demo`.

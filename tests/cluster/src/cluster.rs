@@ -117,7 +117,8 @@ impl Cluster {
         let process = Process::new(name, &self.binary, self.folder())
             .arguments(["--config".as_ref(), file.as_os_str()])
             .arguments([command, "--listen", address])
-            .variable("HOME", self.folder());
+            .variable("HOME", self.folder())
+            .variable("STATE_DIRECTORY", self.folder().join(name));
         let edge = Edge::new(process, address, command);
         edge.heal().await?;
         Ok(edge)

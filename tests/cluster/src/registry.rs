@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use bytes::Bytes;
 use serde_json::json;
 
 pub use self::push::{Chart, Style};
@@ -18,6 +19,15 @@ pub use self::token::{Asked, PASSWORD, USER};
 use crate::http;
 use crate::pki::{Pki, Subject};
 use crate::process::{Process, run};
+
+/// Who is told of pushes.
+#[derive(Clone, Copy, Debug)]
+pub struct Listener<'a> {
+    /// Where.
+    pub url: &'a str,
+    /// The value of `Authorization` that goes along.
+    pub authorization: &'a str,
+}
 
 /// What the registry calls itself to the token server.
 const SERVICE: &str = "registry";
@@ -40,7 +50,7 @@ impl Registry {
     ///
     /// When it does not start; the end of its log is part of the error.
     pub async fn start(folder: &Path, port: u16) -> Result<Self> {
-        Self::with(folder, port, true).await
+        Self::with(folder, port, true, None).await
     }
 
     /// Starts one on that port of loopback, in plain text, for everybody.
@@ -49,10 +59,24 @@ impl Registry {
     ///
     /// When it does not start; the end of its log is part of the error.
     pub async fn open(folder: &Path, port: u16) -> Result<Self> {
-        Self::with(folder, port, false).await
+        Self::with(folder, port, false, None).await
     }
 
-    async fn with(folder: &Path, port: u16, guarded: bool) -> Result<Self> {
+    /// The same, which tells `listener` of every push.
+    ///
+    /// # Errors
+    ///
+    /// When it does not start; the end of its log is part of the error.
+    pub async fn telling(folder: &Path, port: u16, listener: Listener<'_>) -> Result<Self> {
+        Self::with(folder, port, false, Some(listener)).await
+    }
+
+    async fn with(
+        folder: &Path,
+        port: u16,
+        guarded: bool,
+        listener: Option<Listener<'_>>,
+    ) -> Result<Self> {
         let home = folder.join(format!("registry-{port}"));
         let pki = Pki::create(&home.join("pki"))?;
         let subject = |name| Subject {
@@ -67,6 +91,16 @@ impl Registry {
             "storage": { "filesystem": { "rootdirectory": storage } },
             "http": { "addr": address },
         });
+        if let Some(Listener { url, authorization }) = listener {
+            config["notifications"]["endpoints"] = json!([{
+                "name": "edge",
+                "url": url,
+                "headers": { "Authorization": [authorization] },
+                "timeout": "3s",
+                "threshold": 1,
+                "backoff": "200ms",
+            }]);
+        }
         let mut tokens = None;
         if guarded {
             pki.issue("registry", subject("registry"))?;
@@ -150,6 +184,16 @@ impl Registry {
     pub async fn push(&self, chart: &Chart<'_>) -> Result<String> {
         let pushed = push::push(self, chart).await;
         pushed.with_context(|| format!("{} does not take {}", self.address, chart.repository))
+    }
+
+    /// Adds an image of one layer, and gives back its manifest's digest.
+    ///
+    /// # Errors
+    ///
+    /// When the registry does not take it; what it says is part of the error.
+    pub async fn push_image(&self, repository: &str, tag: &str, layer: Bytes) -> Result<String> {
+        let pushed = push::push_image(self, repository, tag, layer).await;
+        pushed.with_context(|| format!("{} does not take {repository}:{tag}", self.address))
     }
 
     /// Has Helm 3's own client add an archive, and the signature that may be

@@ -53,6 +53,7 @@ async fn world(table: &Table) -> World {
     let open = fs::read_to_string(stage.home().join("open.toml")).expect("written");
     let mut open: tiller_edge::config::Config = toml::from_str(&open).expect("a configuration");
     open.audit.file = Some(stage.home().join("open.log"));
+    open.operations.file = Some(stage.home().join("open.db"));
     let open = soon(Edge::start(open)).await.expect("it starts");
     World {
         stage,

@@ -76,6 +76,22 @@ impl Program {
         soon(self.process.kill()).await.expect("killed");
     }
 
+    /// Starts it again, with the same configuration and what it left on its disk.
+    pub(crate) async fn restart(&mut self) {
+        let before = log(self.home()).expect("written").len();
+        soon(self.process.start()).await.expect("it starts");
+        let home = self.home.path();
+        let written = || log(home).and_then(|log| listens(&log[before..]).context("it says where"));
+        let ready = soon(self.process.ready(async || written().map(drop))).await;
+        ready.unwrap_or_else(|error| panic!("{error:#}"));
+        self.addr = written().expect("it listens");
+    }
+
+    /// Where it listens.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
     /// Ends it in order; everything that it wrote to its standard output and error.
     pub(crate) async fn end(self) -> String {
         let ended = soon(self.process.terminate()).await.expect("ended");

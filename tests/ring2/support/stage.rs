@@ -11,7 +11,7 @@ use sim::{Cluster, Options, cluster};
 use tempfile::TempDir;
 use tiller_edge::config::{
     self, ChartsConfig, ClusterConfig, Config, CredentialSource, Limits, LogFormat,
-    RepositoryConfig, TillerConfig,
+    OperationsConfig, RepositoryConfig, TillerConfig,
 };
 use tiller_edge::edge::Edge;
 use tokio::sync::Mutex;
@@ -147,11 +147,12 @@ impl Plan {
         static STARTING: Mutex<()> = Mutex::const_new(());
         let edge = {
             let _alone = soon(STARTING.lock()).await;
-            soon(Edge::start(config)).await
+            soon(Edge::start(config.clone())).await
         };
         Stage {
             edge: Some(edge.unwrap_or_else(|error| panic!("the edge does not start: {error:?}"))),
             cluster,
+            config,
             home,
             panics,
             ended: false,
@@ -208,6 +209,11 @@ impl Plan {
             charts: self.charts,
             repositories: self.repositories,
             clusters: [once].into_iter().chain(again).collect(),
+            operations: OperationsConfig {
+                file: Some(home.join("operations.db")),
+                transit: Duration::from_secs(1),
+                ..OperationsConfig::default()
+            },
             ..Config::default()
         };
         for change in self.changes {
@@ -221,6 +227,7 @@ impl Plan {
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
     edge: Option<Edge>,
+    config: Config,
     home: TempDir,
     panics: usize,
     ended: bool,
@@ -234,6 +241,12 @@ impl Stage {
     /// The edge, for whoever ends it.
     pub(crate) fn take_edge(&mut self) -> Edge {
         self.edge.take().expect("it has not been taken")
+    }
+
+    /// Starts another edge with the same configuration and what the last one left on its disk.
+    pub(crate) async fn start_edge(&mut self) {
+        let edge = soon(Edge::start(self.config.clone())).await;
+        self.edge = Some(edge.unwrap_or_else(|error| panic!("the edge does not start: {error:?}")));
     }
 
     /// Its own directory.

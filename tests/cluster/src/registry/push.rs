@@ -77,27 +77,38 @@ impl Chart<'_> {
 pub(super) async fn push(registry: &Registry, chart: &Chart<'_>) -> Result<String> {
     let mut pusher = Pusher::new(registry, chart.repository)?;
     pusher.log_in(registry).await?;
-    let config = chart.config();
-    pusher.blob(&config).await?;
-    let mut layers = Vec::new();
-    for (kind, layer) in chart.layers() {
-        pusher.blob(&layer).await?;
-        layers.push(descriptor(kind, &layer));
-    }
-    let mut manifest = json!({
-        "schemaVersion": 2,
-        "config": descriptor(CONFIG, &config),
-        "layers": layers,
-    });
+    let mut manifest = pusher
+        .content((CONFIG, chart.config()), chart.layers())
+        .await?;
     if chart.style == Style::Current {
         manifest["mediaType"] = json!(MANIFEST);
         manifest["annotations"] = json!({ "org.opencontainers.image.version": chart.version });
     }
-    let manifest = Bytes::from(manifest.to_string());
-    let digest = digest(&manifest);
-    let url = format!("{}/manifests/{}", pusher.base, chart.tag());
-    pusher.sent(Method::PUT, &url, MANIFEST, manifest).await?;
-    Ok(digest)
+    pusher.manifest(&chart.tag(), &manifest).await
+}
+
+/// An image with one layer.
+pub(super) async fn push_image(
+    registry: &Registry,
+    repository: &str,
+    tag: &str,
+    layer: Bytes,
+) -> Result<String> {
+    const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+    const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+    let mut pusher = Pusher::new(registry, repository)?;
+    pusher.log_in(registry).await?;
+    let config = json!({
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": { "type": "layers", "diff_ids": [digest(&layer)] },
+    });
+    let config = Bytes::from(config.to_string());
+    let mut manifest = pusher
+        .content((CONFIG, config), vec![(LAYER, layer)])
+        .await?;
+    manifest["mediaType"] = json!(MANIFEST);
+    pusher.manifest(tag, &manifest).await
 }
 
 struct Pusher {
@@ -138,6 +149,34 @@ impl Pusher {
         let token = body["token"].as_str().context("no token")?;
         self.authorization = Some(format!("Bearer {token}"));
         Ok(())
+    }
+
+    /// Adds blobs; the manifest of them.
+    async fn content(
+        &self,
+        (kind, config): (&str, Bytes),
+        layers: Vec<(&str, Bytes)>,
+    ) -> Result<Value> {
+        self.blob(&config).await?;
+        let mut described = Vec::new();
+        for (kind, layer) in layers {
+            self.blob(&layer).await?;
+            described.push(descriptor(kind, &layer));
+        }
+        Ok(json!({
+            "schemaVersion": 2,
+            "config": descriptor(kind, &config),
+            "layers": described,
+        }))
+    }
+
+    /// Adds a manifest under that tag; its digest.
+    async fn manifest(&self, tag: &str, manifest: &Value) -> Result<String> {
+        let manifest = Bytes::from(manifest.to_string());
+        let digest = digest(&manifest);
+        let url = format!("{}/manifests/{tag}", self.base);
+        self.sent(Method::PUT, &url, MANIFEST, manifest).await?;
+        Ok(digest)
     }
 
     async fn blob(&self, blob: &Bytes) -> Result<()> {
