@@ -171,10 +171,7 @@ fn the_public_sdks_receiver_takes_what_the_edge_sends() {
         assert_eq!(notice["type"], "tiller-edge.operation.failed", "{notice}");
         assert_eq!(notice["subject"], "clusters/real/releases/never-there");
         assert_eq!(notice["data"]["id"], text(&answer, "/id"), "{notice}");
-        assert_eq!(
-            notice["data"]["problem"]["code"], "release_not_found",
-            "{notice}"
-        );
+        assert_eq!(notice["data"]["code"], "release_not_found", "{notice}");
         finish(edge).await
     });
 }
