@@ -49,6 +49,7 @@ pub use self::cors::CorsConfig;
 pub(crate) use self::cors::{Origin, OriginPattern};
 pub use self::error::{ConfigError, Invalid};
 pub use self::grants::{GrantConfig, RefusalConfig};
+pub(crate) use self::hook::BASE64;
 pub(crate) use self::hook::check_secret;
 pub use self::hook::{
     Algorithm, Encoding, HookCertificate, HookConfig, MIN_SECRET, Secrets, SigningKey, UnusableKey,

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{Config, Invalid, Pace, Size, issuer, matches, units};
 use crate::access::Principal;
 
-pub(crate) use self::secrets::check as check_secret;
+pub(crate) use self::secrets::{BASE64, check as check_secret};
 pub use self::secrets::{MIN_SECRET, Secrets, SigningKey, UnusableKey};
 
 /// The longest name of a hook, in bytes.

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use ed25519_dalek::Signer as _;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
+
+use crate::config::BASE64;
 
 /// What a symmetric secret begins with.
 const SYMMETRIC: &str = "whsec_";
@@ -33,7 +34,7 @@ impl SigningKey {
     pub(super) fn parse(secret: &SecretString) -> Result<Self, NoKey> {
         let text = secret.expose_secret().trim();
         if let Some(encoded) = text.strip_prefix(SYMMETRIC) {
-            let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| NoKey::Base64)?;
+            let bytes = BASE64.decode(encoded).map_err(|_| NoKey::Base64)?;
             if !LENGTHS.contains(&bytes.len()) {
                 return Err(NoKey::Length(bytes.len()));
             }
@@ -41,7 +42,7 @@ impl SigningKey {
             return Ok(Self::Hmac(key));
         }
         let encoded = text.strip_prefix(PRIVATE).ok_or(NoKey::Prefix)?;
-        let bytes = BASE64_STANDARD.decode(encoded).map_err(|_| NoKey::Base64)?;
+        let bytes = BASE64.decode(encoded).map_err(|_| NoKey::Base64)?;
         // A seed, or a seed with the public key behind it.
         let seed = match bytes.len() {
             32 | 64 => bytes.first_chunk::<32>(),
@@ -62,11 +63,11 @@ impl SigningKey {
                 mac.update(head.as_bytes());
                 mac.update(body);
                 let signature = mac.finalize().into_bytes();
-                format!("v1,{}", BASE64_STANDARD.encode(signature))
+                format!("v1,{}", BASE64.encode(signature))
             }
             Self::Ed25519(key) => {
                 let signature = key.sign(&[head.as_bytes(), body].concat());
-                format!("v1a,{}", BASE64_STANDARD.encode(signature.to_bytes()))
+                format!("v1a,{}", BASE64.encode(signature.to_bytes()))
             }
         }
     }
@@ -94,6 +95,7 @@ pub enum NoKey {
 
 #[cfg(test)]
 mod tests {
+    use base64::prelude::BASE64_STANDARD;
     use ed25519_dalek::{Signature, Verifier as _};
 
     use super::*;
@@ -121,6 +123,19 @@ mod tests {
         let signature = Signature::from_slice(&signature).unwrap();
         assert!(public.verify(b"op-1.12.{}", &signature).is_ok());
         assert!(public.verify(b"op-1.13.{}", &signature).is_err());
+    }
+
+    #[test]
+    fn padding_may_be_left_out() {
+        let secret = |text: &str| SigningKey::parse(&SecretString::from(text)).unwrap();
+        let (padded, bare) = (
+            format!("whsec_{}==", "A".repeat(38)),
+            format!("whsec_{}", "A".repeat(38)),
+        );
+        assert_eq!(
+            secret(&padded).sign("i", 1, b""),
+            secret(&bare).sign("i", 1, b"")
+        );
     }
 
     #[test]

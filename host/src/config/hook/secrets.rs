@@ -26,7 +26,7 @@ const PUBLIC: &str = "whpk_";
 const PRIVATE: &str = "whsk_";
 
 /// Some encoders leave the padding out.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
