@@ -1,8 +1,8 @@
 //! Webhooks: deliveries that are verified, read in the sandbox and taken in as operations.
 //!
 //! `POST /hooks/{name}` needs no token of this edge: what proves where a delivery comes from is in the delivery, and is
-//! checked here over the bytes as they arrived ([`verify`]). Only then is a word of it read, by a component in a sandbox of
-//! its own that holds no secret, and what that wants done is held against what a hook may want at all ([`admission`]). The
+//! checked here over the bytes as they arrived (`verify`). Only then is a word of it read, by a component in a sandbox of
+//! its own that holds no secret, and what that wants done is held against what a hook may want at all (`admission`). The
 //! sender hears of it once the store has it, so that whatever is not acknowledged is sent again, and an event that comes
 //! twice leads to one thing.
 //!

@@ -416,7 +416,7 @@ mod tests {
     fn an_unknown_member_is_refused_with_its_neighbour() {
         assert!(refused(json!({"archiv": "aGk="})).contains("did you mean `chart.archive`?"));
         assert!(refused(json!({"repo": "stable", "name": "x"})).contains("`chart.repository`?"));
-        assert!(refused(json!({"zzzzzzzz": 1})).contains("there are archive, name"));
+        assert!(refused(json!({"zzzzzzzz": 1})).contains("there are archive, deployed, name"));
     }
 
     #[test]
