@@ -1,18 +1,14 @@
-//! Operations survive whatever is killed of a real cluster, and of the edge in front of it.
+//! Operations survive whatever is killed of a real cluster, of the edges in front of it, and of the store that they share.
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use http::Uri;
-use real::{Edge, Process};
+use real::{Edge, Nats, Process};
 use sim::survival::{self, Dice, Script, World};
 
 use crate::stage::{Stage, alone, chart, configuration};
-
-/// Operations, on so many releases.
-const OPERATIONS: usize = 100;
-const RELEASES: usize = 10;
 
 /// After the last strike: what Tiller has left undone is given up after the longest time that it could have taken.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -23,50 +19,84 @@ fn a_hundred_operations_survive_whatever_is_killed() {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("operations.db");
         let operations = format!("[operations]\nfile = {file:?}\n");
-        let configuration = configuration(&stage.cluster.contexts(), &operations);
-        let edge = stage
-            .cluster
-            .edge("survivor", "serve", "127.0.0.1:8090", &configuration)
-            .await?;
-        let script = Script::new(
-            20_261_124,
-            "/v1/clusters/real",
-            RELEASES,
-            OPERATIONS,
-            &chart("web")?,
-        );
+        let edge = edge(stage, "survivor", 8090, &operations).await?;
+        let edges = [edge];
         let world = Killed {
             stage,
-            edge: &edge,
+            edges: &edges,
+            nats: None,
             dead: Mutex::new(None),
         };
-        let report = survival::run(&world, &script, PATIENCE).await?;
-        println!("{report}");
-        let ended = edge.process().terminate().await?;
-        ensure!(ended.success(), "the edge ends with {ended}");
-        Ok(())
+        let script = script(10, 100)?;
+        println!("{}", survival::run(&world, &script, PATIENCE).await?);
+        finish(edges).await
     });
 }
 
-/// The cluster and an edge, of which one thing is dead at a time.
-struct Killed<'a> {
-    stage: &'a Stage,
-    edge: &'a Edge,
-    dead: Mutex<Option<Victim>>,
+#[test]
+fn two_edges_and_their_store_are_killed_and_nothing_is_lost_or_done_twice() {
+    alone(async |stage| {
+        let folder = tempfile::tempdir()?;
+        let nats = Nats::start(folder.path(), 4229).await?;
+        let operations = format!("[operations]\nlease = \"5s\"\n{}", nats.config("survivors"));
+        let edges = [
+            edge(stage, "survivor-a", 8095, &operations).await?,
+            edge(stage, "survivor-b", 8096, &operations).await?,
+        ];
+        let world = Killed {
+            stage,
+            edges: &edges,
+            nats: Some(&nats),
+            dead: Mutex::new(None),
+        };
+        let script = script(10, 60)?;
+        println!("{}", survival::run(&world, &script, PATIENCE).await?);
+        finish(edges).await
+    });
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Victim {
-    ApiServer,
-    Bridge,
-    Edge,
-    Tiller,
+async fn edge(stage: &Stage, name: &'static str, port: u16, operations: &str) -> Result<Edge> {
+    let configuration = configuration(&stage.cluster.contexts(), operations);
+    let listen = format!("127.0.0.1:{port}");
+    stage
+        .cluster
+        .edge(name, "serve", &listen, &configuration)
+        .await
+}
+
+fn script(releases: usize, operations: usize) -> Result<Script> {
+    let archive = chart("web")?;
+    let seed = 20_261_124;
+    Ok(Script::new(
+        seed,
+        "/v1/clusters/real",
+        releases,
+        operations,
+        &archive,
+    ))
+}
+
+async fn finish<const N: usize>(edges: [Edge; N]) -> Result<()> {
+    for edge in edges {
+        let ended = edge.process().terminate().await?;
+        ensure!(ended.success(), "an edge ends with {ended}");
+    }
+    Ok(())
+}
+
+/// The cluster, the edges and their store, of which one thing is dead at a time.
+struct Killed<'a> {
+    stage: &'a Stage,
+    edges: &'a [Edge],
+    nats: Option<&'a Nats>,
+    dead: Mutex<Option<&'static str>>,
 }
 
 impl World for Killed<'_> {
     fn edges(&self) -> Vec<Uri> {
-        let url = self.edge.url();
-        vec![url.parse().expect("the tests' own URLs are valid")]
+        let urls = self.edges.iter().map(Edge::url);
+        urls.map(|url| url.parse().expect("the tests' own URLs are valid"))
+            .collect()
     }
 
     async fn strike(&self, dice: &mut Dice) -> Result<String> {
@@ -74,38 +104,45 @@ impl World for Killed<'_> {
             self.heal().await?;
             return Ok("back".to_owned());
         }
-        let victim = *dice.pick(&[
-            Victim::ApiServer,
-            Victim::Bridge,
-            Victim::Bridge,
-            Victim::Edge,
-            Victim::Edge,
-            Victim::Tiller,
-            Victim::Tiller,
-        ]);
-        self.process(victim).kill().await?;
-        *self.dead.lock().expect("nobody panics with it") = Some(victim);
-        Ok(format!("{victim:?}"))
+        let (name, victim) = *dice.pick(&self.victims());
+        victim.kill().await?;
+        *self.dead.lock().expect("nobody panics with it") = Some(name);
+        Ok(name.to_owned())
     }
 
     async fn heal(&self) -> Result<()> {
         self.stage.cluster.heal().await?;
-        self.edge.heal().await
+        if let Some(nats) = self.nats {
+            nats.heal().await?;
+        }
+        for edge in self.edges {
+            edge.heal().await?;
+        }
+        Ok(())
     }
 }
 
 impl Killed<'_> {
-    fn take(&self) -> Option<Victim> {
+    fn take(&self) -> Option<&'static str> {
         self.dead.lock().expect("nobody panics with it").take()
     }
 
-    fn process(&self, victim: Victim) -> &Process {
+    /// Who may be killed; edges and Tiller more often than the others.
+    fn victims(&self) -> Vec<(&'static str, &Process)> {
         let cluster = &self.stage.cluster;
-        match victim {
-            Victim::ApiServer => cluster.apiserver(),
-            Victim::Bridge => cluster.bridge(),
-            Victim::Edge => self.edge.process(),
-            Victim::Tiller => cluster.tiller().process(),
-        }
+        let tiller = ("Tiller", cluster.tiller().process());
+        let edges = self.edges.iter().map(|edge| ("Edge", edge.process()));
+        let nats = self.nats.map(|nats| ("NATS", nats.process()));
+        [
+            ("ApiServer", cluster.apiserver()),
+            ("Bridge", cluster.bridge()),
+            tiller,
+            tiller,
+        ]
+        .into_iter()
+        .chain(edges.clone())
+        .chain(edges)
+        .chain(nats)
+        .collect()
     }
 }
