@@ -9,6 +9,7 @@ mod charts;
 mod faults;
 mod guests;
 mod hazards;
+mod hooks;
 mod life;
 mod operations;
 mod streams;

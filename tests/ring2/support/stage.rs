@@ -354,6 +354,11 @@ fn manifest() -> String {
             "[[trigger.http]]\nroute = {route:?}\ncomponent = {id:?}\n[component.{id}]\nsource = {source:?}\n"
         ));
     }
+    let webhooks = component("webhooks").unwrap_or_else(|error| panic!("\n\n{error}\n\n"));
+    manifest.push_str(&format!(
+        "[component.webhooks]\nsource = {webhooks:?}\n[component.webhooks.tool.tiller-edge]\n\
+         routes = [\"/hooks/...\", \"/discover\"]\n"
+    ));
     manifest
 }
 
