@@ -1,5 +1,6 @@
 //! Operations survive whatever is killed of a real cluster, of the edges in front of it, and of the store that they share.
 
+use std::fs;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use http::Uri;
 use real::{Edge, Nats, Process};
 use sim::survival::{self, Dice, Script, World};
 
-use crate::stage::{Stage, alone, chart, configuration};
+use crate::stage::{Stage, alone, chart, configuration, root, together};
 
 /// After the last strike: what Tiller has left undone is given up after the longest time that it could have taken.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -50,6 +51,41 @@ fn two_edges_and_their_store_are_killed_and_nothing_is_lost_or_done_twice() {
             dead: Mutex::new(None),
         };
         let script = script(10, 60)?;
+        println!("{}", survival::run(&world, &script, PATIENCE).await?);
+        finish(edges).await
+    });
+}
+
+#[test]
+fn two_thousand_operations_survive_their_store_too() {
+    together(async |stage| {
+        let folder = tempfile::tempdir()?;
+        let cluster = sim::cluster().start().await;
+        let kubeconfig = folder.path().join("kubeconfig");
+        fs::write(&kubeconfig, cluster.kubeconfig())?;
+        let nats = Nats::start(folder.path(), 4230).await?;
+        let configuration = format!(
+            "manifest = {:?}\n[operations]\nlease = \"5s\"\n{}[[cluster]]\nname = \"sim\"\nkubeconfig = {kubeconfig:?}\n",
+            root().join("spin.toml"),
+            nats.config("simulated"),
+        );
+        let edge = async |name, listen| {
+            stage
+                .cluster
+                .edge(name, "serve", listen, &configuration)
+                .await
+        };
+        let edges = [
+            edge("simulated-a", "127.0.0.1:8097").await?,
+            edge("simulated-b", "127.0.0.1:8098").await?,
+        ];
+        let world = Simulated {
+            cluster: &cluster,
+            edges: &edges,
+            nats: &nats,
+            dead: Mutex::new(None),
+        };
+        let script = Script::new(20_261_125, "/v1/clusters/sim", 40, 2_000, &chart("web")?);
         println!("{}", survival::run(&world, &script, PATIENCE).await?);
         finish(edges).await
     });
@@ -144,5 +180,68 @@ impl Killed<'_> {
         .chain(edges)
         .chain(nats)
         .collect()
+    }
+}
+
+/// A simulated cluster behind two real edges with a real store, of which one thing is dead at a time.
+struct Simulated<'a> {
+    cluster: &'a sim::Cluster,
+    edges: &'a [Edge],
+    nats: &'a Nats,
+    dead: Mutex<Option<Victim>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Victim {
+    ApiServer,
+    Bridge,
+    Edge(usize),
+    Nats,
+    Tiller,
+}
+
+impl World for Simulated<'_> {
+    fn edges(&self) -> Vec<Uri> {
+        let urls = self.edges.iter().map(Edge::url);
+        urls.map(|url| url.parse().expect("the tests' own URLs are valid"))
+            .collect()
+    }
+
+    async fn strike(&self, dice: &mut Dice) -> Result<String> {
+        if self.dead.lock().expect("nobody panics with it").is_some() {
+            self.heal().await?;
+            return Ok("back".to_owned());
+        }
+        let victim = *dice.pick(&[
+            Victim::ApiServer,
+            Victim::Bridge,
+            Victim::Edge(0),
+            Victim::Edge(1),
+            Victim::Nats,
+            Victim::Tiller,
+            Victim::Tiller,
+        ]);
+        match victim {
+            Victim::ApiServer => self.cluster.kill_apiserver().await,
+            Victim::Bridge => self.cluster.kill_bridge().await,
+            Victim::Edge(number) => self.edges[number].process().kill().await?,
+            Victim::Nats => self.nats.process().kill().await?,
+            Victim::Tiller => self.cluster.kill_tiller().await,
+        }
+        *self.dead.lock().expect("nobody panics with it") = Some(victim);
+        Ok(format!("{victim:?}"))
+    }
+
+    async fn heal(&self) -> Result<()> {
+        let dead = self.dead.lock().expect("nobody panics with it").take();
+        match dead {
+            None => {}
+            Some(Victim::ApiServer) => self.cluster.restart_apiserver().await,
+            Some(Victim::Bridge) => self.cluster.restart_bridge().await?,
+            Some(Victim::Edge(number)) => self.edges[number].heal().await?,
+            Some(Victim::Nats) => self.nats.heal().await?,
+            Some(Victim::Tiller) => self.cluster.restart_tiller().await,
+        }
+        Ok(())
     }
 }

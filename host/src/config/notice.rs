@@ -81,10 +81,10 @@ impl ReceiverConfig {
             );
         }
         for (index, state) in self.states.iter().enumerate() {
-            if !state.is_settled() {
+            if !state.is_settled() || *state == State::Superseded {
                 refuse(
                     &format!("states[{index}]"),
-                    "is a state that operations pass through; write cancelled, dead, failed, succeeded or superseded",
+                    "is nothing that anybody is told of; write cancelled, dead, failed or succeeded",
                 );
             }
         }
