@@ -69,6 +69,13 @@ pub(crate) fn test(ring: Option<Ring>) -> Result<()> {
         parts.run("ring 2", &["components", "guests"], || {
             run(cargo("test").args(["--package", "tiller-edge", "--package", "tests"]))
         });
+        // It takes all there is of the machine, which tests of time limits do not bear beside them.
+        parts.run("survival", &["components", "guests"], || {
+            let survival = ["survival::", "--", "--ignored", "--nocapture"];
+            run(cargo("test")
+                .args(["--package", "tests", "--test", "ring2"])
+                .args(survival))
+        });
     }
     if wants(Ring::Real) {
         real(&mut parts);
