@@ -3,6 +3,7 @@
 //! Whatever is wrong with it that can be seen without asking a cluster is said at once: its component reads the whole of
 //! it and answers with the plan of what it comes to, and calls nobody. What is answered with 202 is on disk.
 
+mod fingerprint;
 mod known;
 mod planning;
 
@@ -15,10 +16,10 @@ use http_body_util::BodyExt;
 use jiff::Timestamp;
 use rest::plan::Plan;
 use rest::problem::{Code, Problem};
-use sha2::{Digest, Sha256};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
+use self::fingerprint::fingerprint;
 use super::api::json;
 use super::carry::later;
 use super::engine::{Core, refused_by_store, whole};
@@ -220,19 +221,6 @@ fn head(request: &Request<Bytes>) -> Head {
         target: target.map_or_else(String::new, ToString::to_string),
         headers,
     }
-}
-
-/// The digest of what makes two requests the same.
-fn fingerprint(head: &Head, body: &[u8]) -> String {
-    let kind = head.headers.get(CONTENT_TYPE);
-    let kind = kind.map_or(&b""[..], HeaderValue::as_bytes);
-    let mut digest = Sha256::new();
-    for part in [head.method.as_bytes(), head.target.as_bytes(), kind, body] {
-        digest.update(part.len().to_be_bytes());
-        digest.update(part);
-    }
-    let bytes = digest.finalize();
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn operation(
