@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use tiller_api::hapi::release::hook::Event;
 use tiller_api::hapi::release::status::Code as Status;
 use tiller_api::hapi::services::tiller::{
-    GetReleaseContentRequest, GetVersionRequest, GetVersionResponse, ListReleasesRequest,
+    GetVersionRequest, GetVersionResponse, ListReleasesRequest,
 };
 use tiller_api::version::TillerVersion;
 use tiller_api::{Method, light};
@@ -118,23 +118,7 @@ impl Relay {
         release: &str,
         number: i32,
     ) -> Result<Option<Recorded>, RelayError> {
-        let question = GetReleaseContentRequest {
-            name: release.to_owned(),
-            version: number,
-        };
-        let answer = async {
-            let frames = call.ask(self, Method::GetReleaseContent, &question).await?;
-            read(frames.only().await?)
-        };
-        match answer.await {
-            Ok(found) => Ok(Some(found)),
-            Err(RelayError::Answered(problem))
-                if matches!(problem.code, Code::ReleaseNotFound | Code::RevisionNotFound) =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(RelayError::Lookup(Box::new(error))),
-        }
+        self.content(call, release, number, read).await
     }
 }
 

@@ -47,6 +47,17 @@ impl Relay {
         release: &str,
         number: i32,
     ) -> Result<Option<Revision>, RelayError> {
+        self.content(call, release, number, read).await
+    }
+
+    /// What `read` makes of the same revision's content; none if there is no such revision.
+    pub(super) async fn content<T>(
+        &self,
+        call: &Call<'_>,
+        release: &str,
+        number: i32,
+        read: impl FnOnce(Bytes) -> Result<T, RelayError>,
+    ) -> Result<Option<T>, RelayError> {
         let question = GetReleaseContentRequest {
             name: release.to_owned(),
             version: number,
