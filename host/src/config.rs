@@ -61,7 +61,6 @@ pub use self::notice::ReceiverConfig;
 pub use self::oidc::{ClaimValue, OidcConfig};
 pub(crate) use self::oidc::{is_safe, issuer};
 pub use self::operations::OperationsConfig;
-pub use self::pattern::matches;
 pub(crate) use self::principals::unusable_name;
 pub use self::principals::{AnonymousConfig, KubernetesConfig, TokenConfig};
 pub use self::rate::{NoPace, Pace, RateConfig, Unit};
@@ -70,6 +69,7 @@ pub use self::tls::{CertificateName, CertificatesConfig, TlsConfig};
 pub use self::units::Size;
 pub(crate) use self::units::parse_duration;
 pub use self::watch::WatchConfig;
+pub use rest::pattern::matches;
 
 /// The whole configuration of one edge.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

@@ -8,6 +8,7 @@ pub mod body;
 pub mod fields;
 pub mod json;
 pub mod negotiate;
+pub mod pattern;
 pub mod plan;
 pub mod precondition;
 pub mod problem;

@@ -21,12 +21,12 @@ pub fn matches(pattern: &str, name: &str) -> bool {
 }
 
 /// Whether `name` is as one of `patterns` says.
-pub(crate) fn any(patterns: &[String], name: &str) -> bool {
+pub fn any(patterns: &[String], name: &str) -> bool {
     patterns.iter().any(|pattern| matches(pattern, name))
 }
 
 /// Whether `pattern` is one name, as it stands.
-pub(crate) fn is_plain(pattern: &str) -> bool {
+pub fn is_plain(pattern: &str) -> bool {
     !pattern.contains('*')
 }
 
@@ -38,6 +38,9 @@ mod tests {
     fn a_star_stands_for_any_text_and_nothing_else_does() {
         for (pattern, name) in [
             ("*", ""),
+            ("*", "web"),
+            ("web", "web"),
+            ("*-web", "a-web"),
             ("web-*", "web-"),
             ("*/web", "harbor.example.com/shop/web"),
             ("a*b*c", "axbbxc"),
@@ -49,6 +52,9 @@ mod tests {
         }
         for (pattern, name) in [
             ("", "web"),
+            ("web", "web2"),
+            ("WEB", "web"),
+            ("w.b", "web"),
             ("web-*", "web"),
             ("a*a", "a"),
             ("a*b*c", "acb"),

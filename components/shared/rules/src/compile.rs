@@ -10,11 +10,10 @@ use std::{
 };
 
 use charts::version::Constraint;
-use rest::{body::DEFAULT_TIMEOUT, time::parse_duration};
+use rest::{body::DEFAULT_TIMEOUT, pattern::is_plain, time::parse_duration};
 
 use crate::{
-    Discover, Paths, Rule, Target, Upgrade, expression::Expression, path::Path, pattern::is_plain,
-    template::Template,
+    Discover, Paths, Rule, Target, Upgrade, expression::Expression, path::Path, template::Template,
 };
 
 /// How many rules a hook may have.

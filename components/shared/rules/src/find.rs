@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use rest::relay::Target;
+use rest::{pattern, relay::Target};
 use serde_json::Value;
 
 use crate::{
@@ -14,7 +14,6 @@ use crate::{
     expression::Scope,
     keel::Keel,
     path::Path,
-    pattern,
     request::Change,
 };
 

@@ -1,14 +1,14 @@
 //! Which rules an event fits, and why it does not fit the others.
 
 use charts::version::Version;
-use rest::relay::ClusterView;
+use rest::{pattern, relay::ClusterView};
 use serde_json::Value;
 
 use crate::{
     Event, Kind, Outcome, Rules, Seen, Verdict, Wanted,
     compile::{Aim, Compiled},
     expression::{Scope, cut},
-    pattern, request,
+    request,
 };
 
 /// How much may come of one delivery.

@@ -4,13 +4,13 @@
 //! when it polls and whom it tells. `approvals` above zero makes an operation that waits for one approval.
 
 use charts::version::Version;
+use rest::pattern;
 use serde_json::Value;
 
 use crate::{
     Event, Paths,
     compile::Places,
     expression::{Expression, Scope},
-    pattern,
 };
 
 /// How many images a section may name.

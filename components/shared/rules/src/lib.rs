@@ -16,7 +16,6 @@ mod judge;
 mod keel;
 mod outcome;
 mod path;
-pub mod pattern;
 mod provider;
 mod read;
 mod request;

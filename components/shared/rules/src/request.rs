@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rest::{
+    pattern,
     plan::Plan,
     relay::{ClusterView, Target},
     route::release_path,
@@ -15,7 +16,6 @@ use crate::{
     compile::Compiled,
     expression::{Scope, cut},
     path::Path,
-    pattern,
 };
 
 /// What is changed of a release, the same wherever it is.
