@@ -26,8 +26,9 @@ pub(crate) enum Ring {
 }
 
 /// The crates of ring 1: no I/O, no sandbox, no cluster.
-const PURE: [&str; 8] = [
+const PURE: [&str; 9] = [
     "charts",
+    "client",
     "grpc-web",
     "releases",
     "rest",

@@ -1,9 +1,10 @@
 //! `GET /v1/access`: who the caller is and what it may do. The relay knows, reads the question itself and answers it.
 
+use client::{Edge, Failure, Relay};
 use http::{Response, StatusCode};
 use rest::{negotiate::JSON, relay::ACCESS};
 
-use crate::{body::Body, call::Edge, failure::Failure, relay::Relay, reply};
+use crate::{body::Body, reply};
 
 /// Passes the question on as it is.
 pub(crate) async fn show<R: Relay>(

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use client::{Answer, Failure, undecodable};
 use http::HeaderMap;
 use prost::Message;
 use rest::{
@@ -16,9 +17,7 @@ use rest::{
 use tiller_api::{Method, hapi::services::tiller::InstallReleaseResponse, light};
 
 use crate::{
-    call::{Answer, undecodable},
     content::{self, Extras},
-    failure::Failure,
     upload,
 };
 

@@ -6,18 +6,12 @@
 
 use bytes::Bytes;
 use charts::Limits;
+use client::{CollectError, Edge, Failure, Relay, collect, not_relayed, unreadable};
 use http::{HeaderMap, header};
 use rest::{
     problem::{Code, Outcome, Problem},
     relay::encode_segment,
     repositories::{Ask, SOURCE, Source},
-};
-
-use crate::{
-    call::{Edge, not_relayed, unreadable},
-    collect::{CollectError, collect},
-    failure::Failure,
-    relay::Relay,
 };
 
 /// The media type of an archive.

@@ -4,6 +4,7 @@
 //! operation would meet the first. The error told is always that of the operation; what became of the
 //! undoing is beside it.
 
+use client::{Failure, Relay, Tiller, mutation};
 use rest::{
     plan::Undo,
     problem::{Cleanup, CleanupAction, CleanupResult, Code, Outcome},
@@ -14,12 +15,6 @@ use tiller_api::{
         InstallReleaseRequest, RollbackReleaseRequest, UninstallReleaseRequest,
         UpdateReleaseRequest,
     },
-};
-
-use crate::{
-    call::{Tiller, mutation},
-    failure::Failure,
-    relay::Relay,
 };
 
 /// What undoes an install.

@@ -1,6 +1,7 @@
 //! Charts on their way to Tiller.
 
 use charts::Limits;
+use client::{Failure, Relay, Tiller};
 use rest::{
     body::ChartRef,
     problem::{Code, Problem},
@@ -9,7 +10,7 @@ use rest::{
 use sha2::{Digest, Sha256};
 use tiller_api::hapi::chart::Chart;
 
-use crate::{archive::fetch, call::Tiller, failure::Failure, relay::Relay, values::chain};
+use crate::{archive::fetch, values::chain};
 
 /// The chart that a body asks for, and where it came from. What is not in the body is fetched for the cluster it goes to.
 pub(crate) async fn obtain<R: Relay>(

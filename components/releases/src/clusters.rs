@@ -1,5 +1,6 @@
 //! `GET /v1/clusters` and `GET /v1/clusters/{c}`: what the relay knows, as it says it.
 
+use client::{Edge, Failure, Relay, Scope};
 use http::{Response, StatusCode};
 use rest::{
     negotiate::{JSON, ListFormat},
@@ -8,14 +9,7 @@ use rest::{
     relay::{cluster_path, clusters_path},
 };
 
-use crate::{
-    body::Body,
-    call::Edge,
-    failure::{Failure, Scope},
-    items,
-    relay::Relay,
-    reply,
-};
+use crate::{body::Body, items, reply};
 
 /// Answers all clusters.
 pub(crate) async fn list<R: Relay>(

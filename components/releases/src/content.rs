@@ -1,6 +1,7 @@
 //! `GET …/releases/{r}` and what belongs to a release: its manifests, values, hooks, notes and chart.
 
 use charts::{Limits, values, yaml};
+use client::{Failure, READ, Relay, Tiller};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use rest::{
     body::revision,
@@ -22,14 +23,7 @@ use tiller_api::{
     light,
 };
 
-use crate::{
-    body::Body,
-    call::{READ, Tiller},
-    failure::Failure,
-    relay::Relay,
-    reply,
-    values::chain,
-};
+use crate::{body::Body, reply, values::chain};
 
 /// What of a release to show beside what is always shown.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,5 +1,6 @@
 //! The chart that a release has, for an upgrade that changes its values alone.
 
+use client::{Failure, READ, Relay, Tiller, undecodable};
 use prost::Message;
 use rest::problem::{Code, Problem};
 use tiller_api::{
@@ -8,12 +9,7 @@ use tiller_api::{
     light,
 };
 
-use crate::{
-    call::{READ, Tiller, undecodable},
-    chart, content,
-    failure::Failure,
-    relay::Relay,
-};
+use crate::{chart, content};
 
 /// The chart of the newest deployed revision of a release whose newest one is `newest`: as Tiller has it, its requirements
 /// being processed already.

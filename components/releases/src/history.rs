@@ -1,5 +1,6 @@
 //! `GET …/history`, and the look at the newest revision before a change.
 
+use client::{Failure, READ, Relay, Scope, Tiller};
 use http::Response;
 use rest::{
     negotiate::ListFormat,
@@ -11,10 +12,7 @@ use tiller_api::{Method, hapi::services::tiller::GetHistoryRequest, light};
 
 use crate::{
     body::Body,
-    call::{READ, Tiller},
-    failure::{Failure, Scope},
     items::{self, End},
-    relay::Relay,
 };
 
 /// How many revisions unless asked otherwise, as in Helm's CLI. Tiller takes 0 for none at all.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use client::{Failure, Relay, Tiller, mutation};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use rest::{
     body::{Apply, Verb},
@@ -17,12 +18,7 @@ use crate::{
     apply::{Request, released, tell_chart},
     atomic,
     body::Body,
-    call::{Tiller, mutation},
-    chart,
-    failure::Failure,
-    names, plan,
-    relay::Relay,
-    reply, requirements, skew, status, values,
+    chart, names, plan, reply, requirements, skew, status, values,
 };
 
 /// Where releases go if neither caller nor cluster says.

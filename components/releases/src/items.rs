@@ -5,6 +5,7 @@
 //! that just ends is complete.
 
 use bytes::Bytes;
+use client::{Failure, Scope};
 use futures::{SinkExt, channel::mpsc::Sender};
 use http::{HeaderValue, Response, StatusCode, header};
 use rest::{
@@ -15,11 +16,7 @@ use rest::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{
-    body::Body,
-    failure::{Failure, Scope},
-    reply,
-};
+use crate::{body::Body, reply};
 
 /// Pieces are sent when they have this many bytes, or when the next would have to be waited for.
 const PIECE: usize = 16 << 10;

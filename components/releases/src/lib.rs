@@ -1,6 +1,6 @@
 //! Releases over REST: requests become calls to a Tiller, its answers become JSON.
 //!
-//! [`serve()`] is the whole of it: one request in, one answer out, through a [`Relay`] that is the only way
+//! [`serve()`] is the whole of it: one request in, one answer out, through a [`client::Relay`] that is the only way
 //! to anything else. It is tested natively against a relay made of memory; in a sandbox the relay is
 //! `wasi:http`, which is all that the `component` module adds.
 //!
@@ -11,23 +11,18 @@ mod apply;
 mod archive;
 mod atomic;
 mod body;
-mod call;
 mod chart;
 mod clusters;
-mod collect;
 #[cfg(target_family = "wasm")]
 mod component;
 mod content;
 mod deployed;
-mod events;
-mod failure;
 mod history;
 mod install;
 mod items;
 mod list;
 mod names;
 mod plan;
-mod relay;
 mod reply;
 mod repositories;
 mod requirements;
@@ -43,6 +38,5 @@ mod values;
 mod version;
 
 pub use body::Body;
-pub use relay::{Relay, SendError};
 pub use serve::serve;
 pub use upload::MAX_BODY;

@@ -12,6 +12,7 @@ mod page;
 mod piece;
 mod query;
 
+use client::{Failure, READ, Relay, Scope, Tiller};
 use http::Response;
 use rest::{negotiate::ListFormat, problem::Code, view};
 use tiller_api::{
@@ -27,10 +28,7 @@ use self::{
 };
 use crate::{
     body::Body,
-    call::{READ, Tiller},
-    failure::{Failure, Scope},
     items::{self, End, Items},
-    relay::Relay,
 };
 
 /// Answers the list.

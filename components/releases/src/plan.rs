@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use client::Failure;
 use http::{HeaderMap, Response, StatusCode};
 use rest::{
     body::{Apply, ChartRef},
@@ -14,7 +15,7 @@ use rest::{
     time::whole_seconds,
 };
 
-use crate::{body::Body, chart, failure::Failure, reply, requirements, values};
+use crate::{body::Body, chart, reply, requirements, values};
 
 /// Whether only the plan is asked for.
 pub(crate) fn is_asked(headers: &HeaderMap) -> bool {

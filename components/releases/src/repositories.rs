@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use client::{Edge, Failure, Relay, Scope};
 use http::{Response, StatusCode};
 use rest::{
     fields::Fields,
@@ -19,12 +20,7 @@ use tiller_api::hapi::chart::Chart;
 use crate::{
     archive::{fetch, question},
     body::Body,
-    call::Edge,
-    chart,
-    failure::{Failure, Scope},
-    items,
-    relay::Relay,
-    reply,
+    chart, items, reply,
 };
 
 /// Most charts or versions in one page.

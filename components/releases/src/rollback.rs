@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use client::{Failure, Relay, Tiller, mutation};
 use http::{HeaderMap, Response, StatusCode};
 use rest::{body::Rollback, precondition::IfMatch, time::whole_seconds};
 use tiller_api::{Method, hapi::services::tiller::RollbackReleaseRequest};
@@ -10,11 +11,7 @@ use tiller_api::{Method, hapi::services::tiller::RollbackReleaseRequest};
 use crate::{
     apply::{extras, released, shown},
     body::Body,
-    call::{Tiller, mutation},
-    failure::Failure,
-    history, plan,
-    relay::Relay,
-    reply, skew, upload,
+    history, plan, reply, skew, upload,
 };
 
 /// Answers a rollback.

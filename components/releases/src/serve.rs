@@ -3,28 +3,23 @@
 use std::fmt;
 
 use bytes::Bytes;
+use client::{Edge, Failure, Relay, Scope, Tiller};
 use http::{HeaderValue, Method, Request, Response, header, request::Parts};
 use rest::{
     negotiate::{self, JSON, ListFormat},
     problem::{Code, Problem},
-    relay::{BASE_VARIABLE, REQUEST_ID},
+    relay::REQUEST_ID,
     route::{Part, Resource, Route},
 };
 
 use crate::{
-    access,
-    body::Body,
-    call::{Edge, Tiller},
-    clusters, content,
-    failure::{Failure, Scope},
-    history, install, list, names,
-    relay::Relay,
-    repositories, rollback, status, test_run, uninstall, upgrade, version,
+    access, body::Body, clusters, content, history, install, list, names, repositories, rollback,
+    status, test_run, uninstall, upgrade, version,
 };
 
 /// Serves a request.
 ///
-/// `base` is the relay's base URL, as [`BASE_VARIABLE`] has it. Never fails: what goes wrong is an answer, or
+/// `base` is the relay's base URL, as [`BASE_VARIABLE`](rest::relay::BASE_VARIABLE) has it. Never fails: what goes wrong is an answer, or
 /// the end of one.
 pub async fn serve<R: Relay, B>(
     relay: R,
@@ -41,7 +36,7 @@ where
         ..Scope::default()
     };
     let mut response = match Route::parse(parts.uri.path()) {
-        Err(problem) => Failure::from(problem).to_response(&scope),
+        Err(problem) => Failure::from(problem).to_response(&scope).map(Body::from),
         Ok(route) => {
             scope.cluster = route.cluster().map(str::to_owned);
             if let Route::Tiller(target, _) = &route {
@@ -50,7 +45,7 @@ where
             let edge = edge(relay, base, &parts);
             match route_to(edge, route, &parts, body, &scope).await {
                 Ok(response) => response,
-                Err(failure) => failure.to_response(&scope),
+                Err(failure) => failure.to_response(&scope).map(Body::from),
             }
         }
     };
@@ -61,15 +56,9 @@ where
 }
 
 fn edge<R>(relay: R, base: Option<String>, parts: &Parts) -> Result<Edge<R>, Problem> {
-    let base = base.filter(|base| !base.is_empty()).ok_or_else(|| {
-        Problem::new(
-            Code::NotRelayed,
-            format!("{BASE_VARIABLE} is not set: there is no relay to send to"),
-        )
-    })?;
     Ok(Edge {
         relay,
-        base: base.trim_end_matches('/').to_owned(),
+        base: client::base(base)?,
         request_id: parts.headers.get(REQUEST_ID).cloned(),
         authorization: parts.headers.get(header::AUTHORIZATION).cloned(),
     })
@@ -180,7 +169,7 @@ fn not_allowed(route: &Route, scope: &Scope) -> Response<Body> {
         Code::MethodNotAllowed,
         format!("this resource has the methods {allow}"),
     );
-    let mut response = Failure::from(problem).to_response(scope);
+    let mut response = Failure::from(problem).to_response(scope).map(Body::from);
     response
         .headers_mut()
         .insert(header::ALLOW, HeaderValue::from_static(allow));

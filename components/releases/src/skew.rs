@@ -3,13 +3,14 @@
 //! Tiller ignores what it does not know. A request with a field that came after the oldest Tiller served
 //! here is therefore preceded by a question for the version, and refused if the field would be lost.
 
+use client::{Failure, Relay, Tiller};
 use rest::problem::{Code, Problem};
 use tiller_api::{
     Method,
     version::{FIELDS, TillerVersion},
 };
 
-use crate::{call::Tiller, failure::Failure, relay::Relay, version};
+use crate::version;
 
 /// The oldest Tiller served without a question: the first that waits, times out and runs tests. What is as
 /// old as it is not asked for.

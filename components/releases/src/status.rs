@@ -1,5 +1,6 @@
 //! `GET …/status`, and the look at a release after it was installed.
 
+use client::{Failure, READ, Relay, Tiller};
 use http::{Response, StatusCode};
 use rest::{body::revision, query, view};
 use tiller_api::{
@@ -8,13 +9,7 @@ use tiller_api::{
     light,
 };
 
-use crate::{
-    body::Body,
-    call::{READ, Tiller},
-    failure::Failure,
-    relay::Relay,
-    reply,
-};
+use crate::{body::Body, reply};
 
 /// Answers the status.
 pub(crate) async fn show<R: Relay>(

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use client::{Events, Failure, Relay, STREAM, Scope, Tiller, mutation, undecodable};
 use http::{HeaderMap, Response};
 use prost::Message;
 use rest::{
@@ -24,13 +25,8 @@ use tiller_api::{
 
 use crate::{
     body::Body,
-    call::{STREAM, Tiller, mutation, undecodable},
-    events::Events,
-    failure::{Failure, Scope},
     items::{self, End, Items},
-    plan,
-    relay::Relay,
-    skew, upload,
+    plan, skew, upload,
 };
 
 /// What begins the message with a pod's log. Tiller doubles every per cent sign in these, and in these only,

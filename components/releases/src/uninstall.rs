@@ -3,21 +3,13 @@
 use std::fmt;
 
 use bytes::Bytes;
+use client::{Failure, Relay, Tiller, mutation};
 use http::{HeaderMap, Response, StatusCode};
 use prost::Message;
 use rest::{body::Uninstall, precondition::IfMatch, query, time::whole_seconds};
 use tiller_api::{Method, hapi::services::tiller::UninstallReleaseRequest, light};
 
-use crate::{
-    apply::released,
-    body::Body,
-    call::{Tiller, mutation},
-    content::Extras,
-    failure::Failure,
-    history, plan,
-    relay::Relay,
-    reply, skew, upload,
-};
+use crate::{apply::released, body::Body, content::Extras, history, plan, reply, skew, upload};
 
 /// Answers a deletion. Its options may be in the query, in a JSON body, or some here and some there.
 pub(crate) async fn delete<R: Relay, B>(

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use client::{Failure, Relay, Tiller, mutation};
 use http::{HeaderMap, Response, StatusCode};
 use rest::{
     body::{ChartRef, Verb},
@@ -16,12 +17,7 @@ use crate::{
     apply::{Request, released, tell_chart},
     atomic,
     body::Body,
-    call::{Tiller, mutation},
-    chart, deployed,
-    failure::Failure,
-    history, install, plan,
-    relay::Relay,
-    reply, requirements, skew, values,
+    chart, deployed, history, install, plan, reply, requirements, skew, values,
 };
 
 /// Answers an upgrade.
@@ -166,7 +162,7 @@ async fn find_cause<R: Relay>(
         ..message
     };
     let answer = tiller
-        .unary_bytes(Method::UpdateRelease, &question, crate::call::READ)
+        .unary_bytes(Method::UpdateRelease, &question, client::READ)
         .await;
     match answer {
         Err(Failure::Tiller(cause)) => {

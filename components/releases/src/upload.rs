@@ -3,6 +3,7 @@
 use std::{convert::Infallible, fmt};
 
 use bytes::Bytes;
+use client::{CollectError, collect};
 use futures::{future, stream};
 use http::{HeaderMap, header};
 use multer::Multipart;
@@ -10,8 +11,6 @@ use rest::{
     fields::{Fields, Kind},
     problem::{Code, Problem},
 };
-
-use crate::collect::{CollectError, collect};
 
 /// Longest body that is read, in bytes: 32 MiB, which is a chart as large as Tiller takes, in base64, and room
 /// for values.

@@ -1,5 +1,6 @@
 //! `GET …/version`.
 
+use client::{Failure, READ, Relay, Tiller};
 use http::{Response, StatusCode};
 use rest::{problem::Code, query, view};
 use tiller_api::{
@@ -10,13 +11,7 @@ use tiller_api::{
     },
 };
 
-use crate::{
-    body::Body,
-    call::{READ, Tiller},
-    failure::Failure,
-    relay::Relay,
-    reply,
-};
+use crate::{body::Body, reply};
 
 /// Answers the version.
 pub(crate) async fn show<R: Relay>(

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, Response, header};
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use rest::{
     negotiate::JSON,
-    problem::{Code, Problem},
+    problem::{Code, Outcome, Problem},
 };
 use serde::Serialize;
 
@@ -20,28 +20,12 @@ pub(crate) async fn collect<B>(body: B) -> Result<Bytes, Problem>
 where
     B: http_body::Body<Data = Bytes, Error: fmt::Display> + Unpin,
 {
-    read(body, MAX_BODY)
-        .await
-        .map_err(|why| Problem::new(Code::InvalidDelivery, format!("the body {why}")))
-}
-
-/// Reads a body of at most `limit` bytes, or says why not, to be read after what it is.
-pub(crate) async fn read<B>(mut body: B, limit: usize) -> Result<Bytes, String>
-where
-    B: http_body::Body<Data = Bytes, Error: fmt::Display> + Unpin,
-{
-    let mut all = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| format!("broke off: {error}"))?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        if all.len() + data.len() > limit {
-            return Err(format!("is longer than {limit} bytes"));
-        }
-        all.extend_from_slice(&data);
-    }
-    Ok(all.freeze())
+    client::collect(body, MAX_BODY).await.map_err(|why| {
+        problem(
+            Code::InvalidDelivery,
+            format!("the body cannot be read: {why}"),
+        )
+    })
 }
 
 /// An answer in JSON.
@@ -52,4 +36,9 @@ pub(crate) fn json(value: &impl Serialize) -> Response<Full<Bytes>> {
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
     response
+}
+
+/// A problem; nothing that is asked here changes anything.
+pub(crate) fn problem(code: Code, detail: impl Into<String>) -> Problem {
+    Problem::new(code, detail).with_outcome(Outcome::NotApplied)
 }

@@ -7,7 +7,7 @@ use prost::Message;
 use rest::problem::{Code, Problem};
 use tiller_api::{hapi::release::Release, wire};
 
-use crate::edge::problem;
+use crate::answer::problem;
 
 /// The fields of `hapi.services.tiller.ListReleasesResponse` that are read.
 const NEXT: u32 = 2;

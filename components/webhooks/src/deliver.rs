@@ -1,6 +1,7 @@
 //! What a delivery comes to.
 
 use bytes::Bytes;
+use client::{Edge, Relay};
 use http::{HeaderMap, Response};
 use http_body_util::Full;
 use rest::{
@@ -9,11 +10,7 @@ use rest::{
 };
 use rules::{HOOK, Hook, ReadError, RuleError};
 
-use crate::{
-    answer,
-    edge::{Edge, problem},
-    relay::Relay,
-};
+use crate::answer::{self, problem};
 
 /// Answers what a delivery comes to by the hook's rules.
 pub(crate) async fn read<R: Relay>(
@@ -21,7 +18,7 @@ pub(crate) async fn read<R: Relay>(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response<Full<Bytes>>, Problem> {
-    let hook: Hook = edge.document(HOOK).await?;
+    let hook: Hook = edge.read(HOOK).await?;
     let rules = rules::compile(&hook.rules).map_err(|errors| senseless(&errors))?;
     let events = rules::read(hook.provider, headers, body).map_err(|error| {
         let code = match error {
@@ -32,7 +29,7 @@ pub(crate) async fn read<R: Relay>(
     })?;
     let judged = rules.judge(events);
     let clusters: ClusterList = if judged.asks_for_clusters() {
-        edge.document(&clusters_path(false)).await?
+        edge.read(&clusters_path(false)).await?
     } else {
         ClusterList::default()
     };

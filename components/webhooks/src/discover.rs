@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use charts::{Limits, values};
+use client::{Edge, Relay, Tiller};
 use http::Response;
 use http_body_util::Full;
 use rest::{
@@ -14,11 +15,9 @@ use rules::{Candidate, Finder, Found, MAX_WANTED, Quest, QuestError};
 use tiller_api::hapi::release::Release;
 
 use crate::{
-    answer,
+    answer::{self, problem},
     deliver::senseless,
-    edge::{Edge, problem},
     list::Releases,
-    relay::Relay,
 };
 
 /// Answers which releases a rule is about.
@@ -36,11 +35,14 @@ pub(crate) async fn find<R: Relay>(
         QuestError::Rule(error) => senseless(&[error]),
         error => problem(Code::InvalidRequest, error.to_string()),
     })?;
-    let target = Target {
-        cluster: quest.cluster,
-        tiller: None,
+    let tiller = Tiller {
+        edge: edge.clone(),
+        target: Target {
+            cluster: quest.cluster,
+            tiller: None,
+        },
     };
-    let mut releases = Releases::new(edge, &target);
+    let mut releases = Releases::new(&tiller);
     let mut found = Found::default();
     let mut seen = BTreeSet::new();
     while let Some(release) = releases.next().await? {

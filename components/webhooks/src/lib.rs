@@ -14,10 +14,7 @@ mod chunk;
 mod component;
 mod deliver;
 mod discover;
-mod edge;
 mod list;
-mod relay;
 mod serve;
 
-pub use relay::{Relay, SendError};
 pub use serve::serve;

@@ -8,10 +8,8 @@
 
 use std::time::Duration;
 
-use rest::{
-    problem::{Code, Problem},
-    relay::Target,
-};
+use client::{Events, Relay, Tiller};
+use rest::problem::{Code, Problem};
 use tiller_api::{
     Method,
     hapi::{
@@ -23,11 +21,7 @@ use tiller_api::{
     },
 };
 
-use crate::{
-    chunk::Chunk,
-    edge::{Edge, Messages, problem},
-    relay::Relay,
-};
+use crate::{answer::problem, chunk::Chunk};
 
 /// How long a page may take.
 const PAGE_TIME: Duration = Duration::from_secs(5 * 60);
@@ -41,9 +35,8 @@ const RESTARTS: u32 = 3;
 
 /// The deployed releases of a tiller, in the order of their names. One may come twice.
 pub(crate) struct Releases<'e, R: Relay> {
-    edge: &'e Edge<R>,
-    target: &'e Target,
-    page: Option<Messages<R::Body>>,
+    tiller: &'e Tiller<R>,
+    page: Option<Events<R::Body>>,
     chunk: Chunk,
     limit: i64,
     is_cut: bool,
@@ -56,10 +49,9 @@ pub(crate) struct Releases<'e, R: Relay> {
 }
 
 impl<'e, R: Relay> Releases<'e, R> {
-    pub(crate) fn new(edge: &'e Edge<R>, target: &'e Target) -> Self {
+    pub(crate) fn new(tiller: &'e Tiller<R>) -> Self {
         Self {
-            edge,
-            target,
+            tiller,
             page: None,
             chunk: Chunk::default(),
             limit: PAGE,
@@ -94,7 +86,7 @@ impl<'e, R: Relay> Releases<'e, R> {
             None => {
                 self.offset.clone_from(&self.last);
                 self.is_cut = false;
-                let page = ask(self.edge, self.target, self.limit, &self.offset).await?;
+                let page = ask(self.tiller, self.limit, &self.offset).await?;
                 self.page.insert(page)
             }
         };
@@ -140,11 +132,10 @@ impl<'e, R: Relay> Releases<'e, R> {
 }
 
 async fn ask<R: Relay>(
-    edge: &Edge<R>,
-    target: &Target,
+    tiller: &Tiller<R>,
     limit: i64,
     offset: &str,
-) -> Result<Messages<R::Body>, Problem> {
+) -> Result<Events<R::Body>, Problem> {
     let request = ListReleasesRequest {
         limit,
         offset: offset.to_owned(),
@@ -153,6 +144,6 @@ async fn ask<R: Relay>(
         status_codes: vec![Status::Deployed.into()],
         ..ListReleasesRequest::default()
     };
-    edge.stream(target, Method::ListReleases, &request, PAGE_TIME)
-        .await
+    let page = tiller.stream(Method::ListReleases, &request, PAGE_TIME);
+    Ok(page.await?)
 }

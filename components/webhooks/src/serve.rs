@@ -3,21 +3,22 @@
 use std::fmt;
 
 use bytes::Bytes;
+use client::{Edge, Relay};
 use http::{Method, Request, Response, header, request::Parts};
 use http_body_util::Full;
 use rest::{
     problem::{Code, Problem},
-    relay::{BASE_VARIABLE, REQUEST_ID},
+    relay::REQUEST_ID,
 };
 
-use crate::{answer, deliver, discover, edge::Edge, relay::Relay};
+use crate::{answer, deliver, discover};
 
 /// Where deliveries go.
 const HOOKS: &str = "/hooks/";
 
 /// Serves a request.
 ///
-/// `base` is the relay's base URL, as [`BASE_VARIABLE`] has it. Never fails: what goes wrong is an answer.
+/// `base` is the relay's base URL, as [`BASE_VARIABLE`](rest::relay::BASE_VARIABLE) has it. Never fails: what goes wrong is an answer.
 pub async fn serve<R: Relay, B>(
     relay: R,
     base: Option<String>,
@@ -70,13 +71,9 @@ where
     }
     let edge = Edge {
         relay,
-        base: base.filter(|base| !base.is_empty()).ok_or_else(|| {
-            Problem::new(
-                Code::NotRelayed,
-                format!("{BASE_VARIABLE} is not set: there is no relay to send to"),
-            )
-        })?,
+        base: client::base(base)?,
         request_id: parts.headers.get(REQUEST_ID).cloned(),
+        authorization: None,
     };
     let body = answer::collect(body).await?;
     if is_hook {

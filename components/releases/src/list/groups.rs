@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use bytes::Bytes;
+use client::{Events, Failure, Relay, STREAM, Tiller};
 use rest::problem::{Code, Outcome, Problem};
 use tiller_api::{
     Method,
@@ -19,13 +20,7 @@ use super::{
     piece::{Piece, is_too_long},
     query::Query,
 };
-use crate::{
-    call::{STREAM, Tiller},
-    events::Events,
-    failure::Failure,
-    relay::Relay,
-    values::chain,
-};
+use crate::values::chain;
 
 /// Which of the matching revisions to ask for; all of them by default.
 ///

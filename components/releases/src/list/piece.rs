@@ -6,9 +6,8 @@
 //! short enough for one message with room to spare. A piece costs Tiller as much as the whole list, so there
 //! are as few of them as can be.
 
+use client::Failure;
 use rest::problem::Code;
-
-use crate::failure::Failure;
 
 /// How many revisions the first piece has.
 const FIRST: usize = 1000;

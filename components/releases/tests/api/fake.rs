@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use client::{Relay, SendError};
 use futures::{
     StreamExt,
     channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
@@ -21,7 +22,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full};
 use prost::Message;
-use releases::{Body, Relay, SendError, serve};
+use releases::{Body, serve};
 use rest::{
     problem::Problem,
     repositories::{SOURCE, Source},

@@ -172,7 +172,7 @@ async fn what_is_no_relay_is_not_mistaken_for_one() {
 #[tokio::test]
 async fn a_call_that_never_left_is_proven_not_applied() {
     for (unsent, outcome) in [(true, Outcome::NotApplied), (false, Outcome::Unknown)] {
-        let error = releases::SendError {
+        let error = client::SendError {
             message: "connection refused".into(),
             unsent,
         };

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use client::{Relay, SendError};
 use grpc_web::{Code, Status};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -19,7 +20,7 @@ use tiller_api::hapi::{
     release::Release,
     services::tiller::{ListReleasesRequest, ListReleasesResponse},
 };
-use webhooks::{Relay, SendError, serve};
+use webhooks::serve;
 
 /// The path of the call by which releases are listed.
 const LIST: &str = "/clusters/prod/hapi.services.tiller.ReleaseService/ListReleases";

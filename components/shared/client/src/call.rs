@@ -9,8 +9,9 @@ use prost::{DecodeError, Message};
 use rest::{
     plan::{UNDO, Undo},
     problem::{Code, MEDIA_TYPE, Outcome, Problem, apiserver::is_grpc},
-    relay::{ClusterView, REQUEST_ID, Target, cluster_path},
+    relay::{BASE_VARIABLE, ClusterView, REQUEST_ID, Target, cluster_path},
 };
+use serde::de::DeserializeOwned;
 use tiller_api::{CLIENT_VERSION, CLIENT_VERSION_HEADER, MAX_MESSAGE, Method};
 
 use crate::{
@@ -21,10 +22,10 @@ use crate::{
 };
 
 /// How long a read may take.
-pub(crate) const READ: Duration = Duration::from_secs(60);
+pub const READ: Duration = Duration::from_secs(60);
 
 /// How long a stream may take.
-pub(crate) const STREAM: Duration = Duration::from_secs(15 * 60);
+pub const STREAM: Duration = Duration::from_secs(15 * 60);
 
 /// How often Tiller may wait for its timeout in one operation: for CRDs, for hooks before, for resources,
 /// for hooks after.
@@ -38,45 +39,64 @@ const MAX_DOCUMENT: usize = 8 << 20;
 
 /// The way to the relay for one request.
 #[derive(Clone)]
-pub(crate) struct Edge<R> {
-    pub(crate) relay: R,
-    /// The relay's base URL.
-    pub(crate) base: String,
-    pub(crate) request_id: Option<HeaderValue>,
+pub struct Edge<R> {
+    /// What sends.
+    pub relay: R,
+    /// The relay's base URL, without a slash at its end.
+    pub base: String,
+    /// The name of the request that is served.
+    pub request_id: Option<HeaderValue>,
     /// The caller's own, present only where no host of ours keeps it.
-    pub(crate) authorization: Option<HeaderValue>,
+    pub authorization: Option<HeaderValue>,
 }
 
 /// The way to one Tiller for one request.
 #[derive(Clone)]
-pub(crate) struct Tiller<R> {
-    pub(crate) edge: Edge<R>,
-    pub(crate) target: Target,
+pub struct Tiller<R> {
+    /// The way to the relay.
+    pub edge: Edge<R>,
+    /// Which Tiller.
+    pub target: Target,
 }
 
 /// An answer of one message.
-pub(crate) struct Answer {
+pub struct Answer {
     /// Still encoded.
-    pub(crate) message: Bytes,
+    pub message: Bytes,
     /// Whether the relay has left out values, and what shows them, since the caller may not see them.
-    pub(crate) withheld: bool,
+    pub withheld: bool,
 }
 
 impl Answer {
     /// The message, which is one of `method`.
-    pub(crate) fn decode<A: Message + Default>(&self, method: Method) -> Result<A, Failure> {
+    pub fn decode<A: Message + Default>(&self, method: Method) -> Result<A, Failure> {
         A::decode(self.message.clone()).map_err(|error| undecodable(method, &error))
     }
 }
 
 /// How long to wait for a mutation with that timeout, which Tiller applies to each phase by itself.
-pub(crate) fn mutation(timeout: Duration) -> Duration {
+pub fn mutation(timeout: Duration) -> Duration {
     timeout.saturating_mul(PHASES).saturating_add(GRACE)
+}
+
+/// The relay's base URL, as [`BASE_VARIABLE`] has it, without a slash at its end.
+///
+/// # Errors
+///
+/// When there is none.
+pub fn base(variable: Option<String>) -> Result<String, Problem> {
+    let base = variable.filter(|base| !base.is_empty()).ok_or_else(|| {
+        Problem::new(
+            Code::NotRelayed,
+            format!("{BASE_VARIABLE} is not set: there is no relay to send to"),
+        )
+    })?;
+    Ok(base.trim_end_matches('/').to_owned())
 }
 
 impl<R: Relay> Edge<R> {
     /// Asks the relay for a document.
-    pub(crate) async fn document(&self, path: &str) -> Result<Bytes, Failure> {
+    pub async fn document(&self, path: &str) -> Result<Bytes, Failure> {
         let response = self.ask(path).await?;
         let (_, body) = read(response)
             .await
@@ -84,8 +104,23 @@ impl<R: Relay> Edge<R> {
         Ok(body)
     }
 
+    /// Asks the relay for a document in JSON.
+    ///
+    /// # Errors
+    ///
+    /// When the relay refuses it, or its answer cannot be read.
+    pub async fn read<D: DeserializeOwned>(&self, path: &str) -> Result<D, Failure> {
+        let document = self.document(path).await?;
+        serde_json::from_slice(&document).map_err(|error| {
+            not_relayed(
+                format!("the relay's answer cannot be read: {error}"),
+                Outcome::NotApplied,
+            )
+        })
+    }
+
     /// Asks the relay for something and leaves the body of its answer, a success, unread.
-    pub(crate) async fn ask(&self, path: &str) -> Result<Response<R::Body>, Failure> {
+    pub async fn ask(&self, path: &str) -> Result<Response<R::Body>, Failure> {
         let outcome = Outcome::NotApplied;
         let request = self.request(HttpMethod::GET, path, HeaderMap::new(), Bytes::new())?;
         let response = self.relay.send(request).await;
@@ -130,7 +165,7 @@ impl<R: Relay> Edge<R> {
 
 impl<R: Relay> Tiller<R> {
     /// Makes a call with one answer.
-    pub(crate) async fn unary<A: Message + Default>(
+    pub async fn unary<A: Message + Default>(
         &self,
         method: Method,
         message: &impl Message,
@@ -141,7 +176,7 @@ impl<R: Relay> Tiller<R> {
     }
 
     /// Makes a call with one answer and leaves it encoded.
-    pub(crate) async fn unary_bytes(
+    pub async fn unary_bytes(
         &self,
         method: Method,
         message: &impl Message,
@@ -151,7 +186,7 @@ impl<R: Relay> Tiller<R> {
     }
 
     /// The same for a change; `undo` says what undoes it should it fail, to whoever has to know.
-    pub(crate) async fn change(
+    pub async fn change(
         &self,
         method: Method,
         message: &impl Message,
@@ -171,7 +206,7 @@ impl<R: Relay> Tiller<R> {
     }
 
     /// Makes a call with any number of answers.
-    pub(crate) async fn stream(
+    pub async fn stream(
         &self,
         method: Method,
         message: &impl Message,
@@ -222,15 +257,9 @@ impl<R: Relay> Tiller<R> {
     }
 
     /// The cluster as the relay sees it.
-    pub(crate) async fn cluster(&self) -> Result<ClusterView, Failure> {
+    pub async fn cluster(&self) -> Result<ClusterView, Failure> {
         let path = cluster_path(&self.target.cluster, false);
-        let document = self.edge.document(&path).await?;
-        serde_json::from_slice(&document).map_err(|error| {
-            not_relayed(
-                format!("the relay's view of the cluster cannot be read: {error}"),
-                Outcome::NotApplied,
-            )
-        })
+        self.edge.read(&path).await
     }
 }
 
@@ -289,20 +318,23 @@ fn not_sent(error: &SendError, outcome: Outcome) -> Failure {
     not_relayed(format!("the relay cannot be reached: {error}"), outcome)
 }
 
-pub(crate) fn unreadable(error: &CollectError, outcome: Outcome) -> Failure {
+/// The failure that an answer of the relay is which breaks off or does not end.
+pub fn unreadable(error: &CollectError, outcome: Outcome) -> Failure {
     not_relayed(
         format!("the relay's answer cannot be read: {error}"),
         outcome,
     )
 }
 
-pub(crate) fn not_relayed(detail: String, outcome: Outcome) -> Failure {
+/// The failure that something on the way to the relay is, not the relay's own.
+pub fn not_relayed(detail: String, outcome: Outcome) -> Failure {
     Problem::new(Code::NotRelayed, detail)
         .with_outcome(outcome)
         .into()
 }
 
-pub(crate) fn undecodable(method: Method, error: &DecodeError) -> Failure {
+/// The failure that an answer of `method` is which is none.
+pub fn undecodable(method: Method, error: &DecodeError) -> Failure {
     misbehaved(
         method,
         &format!("Tiller's answer cannot be decoded: {error}"),

@@ -4,11 +4,9 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use rest::problem::{Code, MEDIA_TYPE, Outcome, Problem};
 
-use crate::body::Body;
-
 /// A problem found here, or one that the relay has worded.
 #[derive(Clone, Debug)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// Ours.
     Problem(Box<Problem>),
     /// The relay's, to be passed on as it is.
@@ -19,23 +17,29 @@ pub(crate) enum Failure {
 
 /// An answer of the relay that is a problem.
 #[derive(Clone, Debug)]
-pub(crate) struct Relayed {
-    pub(crate) status: StatusCode,
-    pub(crate) retry_after: Option<HeaderValue>,
-    pub(crate) body: Bytes,
+pub struct Relayed {
+    /// Its status.
+    pub status: StatusCode,
+    /// When to come again, if it says so.
+    pub retry_after: Option<HeaderValue>,
+    /// The problem, in JSON.
+    pub body: Bytes,
 }
 
 /// What a request is about, for the problems it ends in.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Scope {
-    pub(crate) cluster: Option<String>,
-    pub(crate) tiller: Option<Box<str>>,
-    pub(crate) request_id: Option<Box<str>>,
+pub struct Scope {
+    /// The cluster.
+    pub cluster: Option<String>,
+    /// The tiller, where one is named.
+    pub tiller: Option<Box<str>>,
+    /// The request.
+    pub request_id: Option<Box<str>>,
 }
 
 impl Scope {
     /// Fills in what the problem does not say yet.
-    pub(crate) fn mark(&self, problem: &Problem) -> Problem {
+    pub fn mark(&self, problem: &Problem) -> Problem {
         let mut problem = problem.clone();
         problem.cluster = problem
             .cluster
@@ -48,7 +52,7 @@ impl Scope {
 
 impl Failure {
     /// The problem, unless it is the relay's.
-    pub(crate) fn problem(&self) -> Option<&Problem> {
+    pub fn problem(&self) -> Option<&Problem> {
         match self {
             Self::Problem(problem) | Self::Tiller(problem) => Some(problem),
             Self::Relayed(_) => None,
@@ -56,12 +60,12 @@ impl Failure {
     }
 
     /// Its code, unless it is the relay's.
-    pub(crate) fn code(&self) -> Option<Code> {
+    pub fn code(&self) -> Option<Code> {
         self.problem().map(|problem| problem.code)
     }
 
     /// With the problem changed, unless it is the relay's.
-    pub(crate) fn map(self, change: impl FnOnce(Problem) -> Problem) -> Self {
+    pub fn map(self, change: impl FnOnce(Problem) -> Problem) -> Self {
         match self {
             Self::Problem(problem) => Self::Problem(Box::new(change(*problem))),
             Self::Tiller(problem) => Self::Tiller(Box::new(change(*problem))),
@@ -71,12 +75,12 @@ impl Failure {
 
     /// Whether Tiller has ended the operation, and ended it with traces: it is not at work any more, so
     /// that what is left can be undone.
-    pub(crate) fn left_traces(&self) -> bool {
+    pub fn left_traces(&self) -> bool {
         matches!(self, Self::Tiller(problem) if problem.outcome == Outcome::Unknown)
     }
 
     /// What it says to people.
-    pub(crate) fn detail(&self) -> String {
+    pub fn detail(&self) -> String {
         match self {
             Self::Problem(problem) | Self::Tiller(problem) => problem.detail.clone(),
             Self::Relayed(relayed) => serde_json::from_slice::<Problem>(&relayed.body)
@@ -85,7 +89,7 @@ impl Failure {
     }
 
     /// The problem as JSON.
-    pub(crate) fn to_json(&self, scope: &Scope) -> Bytes {
+    pub fn to_json(&self, scope: &Scope) -> Bytes {
         match self {
             Self::Problem(problem) | Self::Tiller(problem) => scope.mark(problem).to_json(),
             Self::Relayed(relayed) => relayed.body.clone(),
@@ -93,18 +97,17 @@ impl Failure {
     }
 
     /// The answer that says so.
-    pub(crate) fn to_response(&self, scope: &Scope) -> Response<Body> {
+    pub fn to_response(&self, scope: &Scope) -> Response<Bytes> {
         match self {
-            Self::Problem(problem) | Self::Tiller(problem) => {
-                scope.mark(problem).to_response().map(Body::from)
-            }
+            Self::Problem(problem) | Self::Tiller(problem) => scope.mark(problem).to_response(),
             Self::Relayed(relayed) => relayed.to_response(),
         }
     }
 }
 
 impl Relayed {
-    pub(crate) fn new(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Self {
+    /// That of an answer with these parts.
+    pub fn new(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Self {
         Self {
             status,
             retry_after: headers.get(header::RETRY_AFTER).cloned(),
@@ -112,8 +115,8 @@ impl Relayed {
         }
     }
 
-    fn to_response(&self) -> Response<Body> {
-        let mut response = Response::new(Body::from(self.body.clone()));
+    fn to_response(&self) -> Response<Bytes> {
+        let mut response = Response::new(self.body.clone());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
@@ -128,5 +131,20 @@ impl Relayed {
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self::Problem(Box::new(problem))
+    }
+}
+
+impl From<Failure> for Problem {
+    /// A problem of the relay's that cannot be read keeps its status in words.
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Problem(problem) | Failure::Tiller(problem) => *problem,
+            Failure::Relayed(relayed) => {
+                serde_json::from_slice(&relayed.body).unwrap_or_else(|_| {
+                    let detail = format!("the relay answers {}", relayed.status);
+                    Self::new(Code::NotRelayed, detail)
+                })
+            }
+        }
     }
 }

@@ -7,17 +7,20 @@ use http_body_util::BodyExt;
 
 /// Why a body was not read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub(crate) enum CollectError {
+pub enum CollectError {
     /// It broke off.
     #[error("{0}")]
     Broken(String),
     /// It is longer than the limit. The rest was not read.
     #[error("it is longer than {limit} bytes")]
-    TooLarge { limit: usize },
+    TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(crate) async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, CollectError>
+pub async fn collect<B>(mut body: B, limit: usize) -> Result<Bytes, CollectError>
 where
     B: http_body::Body<Data = Bytes, Error: fmt::Display> + Unpin,
 {

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 const MAX_TRAILERS: usize = MAX_ANSWER;
 
 /// The messages of an answer.
-pub(crate) struct Events<B> {
+pub struct Events<B> {
     method: Method,
     /// How long the request's message was.
     sent: usize,
@@ -31,7 +31,8 @@ impl<B> Events<B>
 where
     B: http_body::Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
 {
-    pub(crate) fn new(method: Method, sent: usize, headers: HeaderMap, body: B) -> Self {
+    /// Those of an answer to a message of `method` with `sent` bytes.
+    pub fn new(method: Method, sent: usize, headers: HeaderMap, body: B) -> Self {
         Self {
             method,
             sent,
@@ -46,7 +47,7 @@ where
     }
 
     /// The next message; `None` once Tiller has said that the call succeeded, and at no other end.
-    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         while !self.ended {
             match self.decoder.next().map_err(|error| self.broken(&error))? {
                 Some(Event::Message(message)) => return Ok(Some(message)),
@@ -62,7 +63,7 @@ where
     }
 
     /// Whether the relay has left out of the answer what the caller may not see.
-    pub(crate) fn is_withheld(&self) -> bool {
+    pub fn is_withheld(&self) -> bool {
         self.headers
             .get(relay::WITHHELD)
             .is_some_and(|what| what == relay::VALUES)
