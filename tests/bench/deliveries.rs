@@ -7,11 +7,12 @@
 //! The time to an acknowledgement is compared with the tightest that a sender sets, of which [`BOUND`] leaves most to the
 //! network; the memory that the edge uses, with what it used when a quarter was over.
 
+mod edge;
+
 use std::collections::BTreeMap;
-use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,25 +22,19 @@ use prost::Message;
 use serde_json::json;
 use sha2::Sha256;
 use sim::cluster::Cluster;
-use sim::components::component;
 use sim::scenario::{Body, Client};
 use sim::tiller::Seed;
 use tempfile::TempDir;
 use tiller_api::Method;
 use tiller_api::hapi::services::tiller::UpdateReleaseRequest;
-use tiller_edge::config::Config;
-use tiller_edge::edge::Edge;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use self::edge::Process;
+
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let mut arguments = env::args().skip(1);
-    if arguments.next().as_deref() == Some(EDGE) {
-        let config = arguments.next().context("no configuration")?;
-        serve(Path::new(&config)).await?;
+    if edge::was_one().await? {
         return Ok(ExitCode::SUCCESS);
     }
     let cluster = sim::cluster()
@@ -47,7 +42,7 @@ async fn main() -> Result<ExitCode> {
         .start()
         .await;
     let home = TempDir::with_prefix("tiller-edge-bench-")?;
-    let process = Process::start(home.path(), &cluster).await?;
+    let process = start(home.path(), &cluster).await?;
     cluster.kill_apiserver().await;
     let load = Arc::new(process.load().await?);
     cluster.restart_apiserver().await;
@@ -75,14 +70,6 @@ async fn main() -> Result<ExitCode> {
     })
 }
 
-/// An edge.
-struct Process {
-    client: Client,
-    child: Child,
-    /// It ends with this.
-    _stdin: Option<ChildStdin>,
-}
-
 /// What a minute of deliveries was like.
 struct Load {
     /// From sending to the acknowledgement, in order of length.
@@ -92,32 +79,16 @@ struct Load {
     late: u64,
 }
 
-impl Process {
-    async fn start(home: &Path, cluster: &Cluster) -> Result<Self> {
-        fs::write(home.join("kubeconfig"), cluster.kubeconfig())?;
-        fs::write(home.join("spin.toml"), manifest()?)?;
-        let config = home.join("edge.toml");
-        fs::write(&config, CONFIGURATION.replace("SECRET", SECRET))?;
-        let mut child = Command::new(env::current_exe()?)
-            .arg(EDGE)
-            .arg(&config)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let said = child.stdout.take().context("no output")?;
-        let address = BufReader::new(said)
-            .lines()
-            .next_line()
-            .await?
-            .context("the edge does not start")?;
-        Ok(Self {
-            client: Client::new(format!("http://{address}").parse()?, PATIENCE),
-            _stdin: child.stdin.take(),
-            child,
-        })
-    }
+/// Starts an edge with a hook in front of `cluster`.
+async fn start(home: &Path, cluster: &Cluster) -> Result<Process> {
+    fs::write(home.join("kubeconfig"), cluster.kubeconfig())?;
+    fs::write(home.join("spin.toml"), edge::manifest()?)?;
+    let config = home.join("edge.toml");
+    fs::write(&config, CONFIGURATION.replace("SECRET", SECRET))?;
+    Process::start(&config).await
+}
 
+impl Process {
     /// Sends deliveries at a steady pace.
     async fn load(&self) -> Result<Load> {
         let mut ticks = interval(Duration::from_secs(1) / RATE);
@@ -169,8 +140,7 @@ impl Process {
 
     /// What it has in memory, in KiB.
     fn memory(&self) -> Result<u64> {
-        let pid = self.child.id().context("the edge has ended")?;
-        let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let status = self.kernel("status")?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.split_whitespace().next());
         Ok(kib.context("no VmRSS")?.parse()?)
@@ -232,40 +202,6 @@ fn in_order(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// Runs an edge until standard input ends.
-async fn serve(config: &Path) -> Result<()> {
-    let edge = Edge::start(Config::load(Some(config))?).await?;
-    println!("{}", edge.addr());
-    tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await?;
-    drop(edge);
-    Ok(())
-}
-
-fn manifest() -> Result<String> {
-    let (releases, webhooks) = (component("releases")?, component("webhooks")?);
-    Ok(format!(
-        r#"
-spin_manifest_version = 2
-
-[application]
-name = "bench"
-
-[[trigger.http]]
-route = "/v1/..."
-component = "releases"
-
-[component.releases]
-source = {releases:?}
-
-[component.webhooks]
-source = {webhooks:?}
-
-[component.webhooks.tool.tiller-edge]
-routes = ["/hooks/..."]
-"#
-    ))
-}
-
 fn release(number: usize) -> String {
     format!("app-{number}")
 }
@@ -310,9 +246,5 @@ const RELEASES: usize = 50;
 const BOUND: Duration = Duration::from_millis(500);
 /// What the memory may grow by, as a multiple of what it was after a quarter.
 const GROWTH: f64 = 1.5;
-/// The longest that an edge may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// The longest that the operations may take once the cluster is back.
 const SETTLED: Duration = Duration::from_secs(1800);
-/// What this program is called with to be an edge.
-const EDGE: &str = "edge";

@@ -4,34 +4,29 @@
 //! Each is a process of its own (this program again), so that the kernel says what it alone used: authentication, decision
 //! and all the rest of a request. Times depend on the machine, the ratio does not much; above [`LIMIT`] this fails.
 
+mod edge;
+
 use std::collections::BTreeMap;
-use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
-use std::process::{ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
-use sim::components::component;
-use sim::scenario::Client;
 use tempfile::TempDir;
 use tiller_edge::access::{Method, Principal};
 use tiller_edge::config::Config;
-use tiller_edge::edge::Edge;
 use tiller_edge::grants::{Action, Attempt, Decision, Place, Policy};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
+
+use self::edge::Process;
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
-    let mut arguments = env::args().skip(1);
-    if arguments.next().as_deref() == Some(EDGE) {
-        let config = arguments.next().context("no configuration")?;
-        serve(Path::new(&config)).await?;
+    if edge::was_one().await? {
         return Ok(ExitCode::SUCCESS);
     }
     decisions()?;
@@ -48,17 +43,10 @@ async fn requests() -> Result<f64> {
     let cluster = sim::cluster().with_release("web").start().await;
     let home = TempDir::with_prefix("tiller-edge-bench-")?;
     fs::write(home.path().join("kubeconfig"), cluster.kubeconfig())?;
-    fs::write(
-        home.path().join("spin.toml"),
-        format!(
-            "spin_manifest_version = 2\n[application]\nname = \"bench\"\n[[trigger.http]]\nroute = \"/v1/...\"\n\
-             component = \"releases\"\n[component.releases]\nsource = {:?}\n",
-            component("releases")?
-        ),
-    )?;
+    fs::write(home.path().join("spin.toml"), edge::manifest()?)?;
     // One after the other, so that the component is compiled once.
-    let one = Process::start(home.path(), 1).await?;
-    let many = Process::start(home.path(), MANY).await?;
+    let one = Callers::start(home.path(), 1).await?;
+    let many = Callers::start(home.path(), MANY).await?;
     one.round().await?;
     many.round().await?;
     let (mut total, mut ratios) = ([Duration::ZERO; 2], Vec::new());
@@ -89,45 +77,25 @@ async fn requests() -> Result<f64> {
     Ok(ratio)
 }
 
-/// An edge.
-struct Process {
-    callers: usize,
-    client: Client,
-    child: Child,
-    /// It ends with this.
-    _stdin: Option<ChildStdin>,
+/// An edge with so many callers.
+struct Callers {
+    count: usize,
+    edge: Process,
 }
 
-impl Process {
-    async fn start(home: &Path, callers: usize) -> Result<Self> {
-        let config = home.join(format!("edge-{callers}.toml"));
-        fs::write(&config, configuration(callers)?)?;
-        let mut child = Command::new(env::current_exe()?)
-            .arg(EDGE)
-            .arg(&config)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let said = child.stdout.take().context("no output")?;
-        let address = BufReader::new(said)
-            .lines()
-            .next_line()
-            .await?
-            .context("the edge does not start")?;
-        Ok(Self {
-            callers,
-            client: Client::new(format!("http://{address}").parse()?, PATIENCE),
-            _stdin: child.stdin.take(),
-            child,
-        })
+impl Callers {
+    async fn start(home: &Path, count: usize) -> Result<Self> {
+        let config = home.join(format!("edge-{count}.toml"));
+        fs::write(&config, configuration(count)?)?;
+        let edge = Process::start(&config).await?;
+        Ok(Self { count, edge })
     }
 
     /// Sends requests, by all callers in turn, and says how much CPU the edge used.
     async fn round(&self) -> Result<Duration> {
         let before = self.cpu()?;
         stream::iter(0..REQUESTS)
-            .map(|request| self.ask(request % self.callers))
+            .map(|request| self.ask(request % self.count))
             .buffer_unordered(AT_ONCE)
             .try_collect::<()>()
             .await?;
@@ -138,6 +106,7 @@ impl Process {
         let authorization = format!("Bearer {}", token(caller));
         let headers = [("authorization", authorization.as_str())];
         let answer = self
+            .edge
             .client
             .send("GET", "/v1/clusters/sim/releases/web", &headers, None)
             .await?;
@@ -147,8 +116,7 @@ impl Process {
 
     /// What the process has used since its start.
     fn cpu(&self) -> Result<Duration> {
-        let pid = self.child.id().context("the edge has ended")?;
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        let stat = self.edge.kernel("stat")?;
         // The name of the program may have anything in it, and ends with the last parenthesis.
         let (_, fields) = stat.rsplit_once(')').context("no stat")?;
         let ticks = fields
@@ -159,15 +127,6 @@ impl Process {
             .sum::<Result<u64, _>>()?;
         Ok(Duration::from_millis(ticks * MILLIS_PER_TICK))
     }
-}
-
-/// Runs an edge until standard input ends.
-async fn serve(config: &Path) -> Result<()> {
-    let edge = Edge::start(Config::load(Some(config))?).await?;
-    println!("{}", edge.addr());
-    tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await?;
-    drop(edge);
-    Ok(())
 }
 
 /// The decision alone.
@@ -230,7 +189,7 @@ fn decision(policy: &Policy) -> Result<Duration> {
 
 fn configuration(callers: usize) -> Result<String> {
     let mut text = "listen = \"127.0.0.1:0\"\nmanifest = \"spin.toml\"\nkubeconfig = \"kubeconfig\"\ncache_dir = \"cache\"\n\
-                    [log]\nlevel = \"error\"\n[[cluster]]\nname = \"sim\"\n"
+                    [log]\nlevel = \"error\"\n[operations]\noff = true\n[[cluster]]\nname = \"sim\"\n"
         .to_owned();
     for caller in 0..callers {
         let hash = Sha256::digest(token(caller));
@@ -260,11 +219,7 @@ const ROUNDS: usize = 20;
 const REQUESTS: usize = 1_000;
 const AT_ONCE: usize = 8;
 const DECISIONS: u32 = 100_000;
-/// The longest that an edge may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Where the time in user mode stands after the name of the program in `/proc/[pid]/stat`; that in the kernel follows.
 const USER_TIME: usize = 11;
 /// Linux tells user space hundredths of a second, whatever it counts itself.
 const MILLIS_PER_TICK: u64 = 10;
-/// What this program is called with to be an edge.
-const EDGE: &str = "edge";
