@@ -200,7 +200,7 @@ impl Relay {
             }
             if request.uri().path() == rules::HOOK {
                 return match caller.session.hook() {
-                    Some(hook) => json(hook),
+                    Some(hook) => document(hook.clone()),
                     None => self.not_a_call(caller, NotACall::Path).await,
                 };
             }
@@ -248,7 +248,11 @@ fn is_claim(name: &HeaderName) -> bool {
 
 fn json(view: &impl Serialize) -> Response<Body> {
     let text = serde_json::to_vec(view).expect("strings and numbers always serialise");
-    let mut response = Response::new(whole(text.into()));
+    document(text.into())
+}
+
+fn document(json: Bytes) -> Response<Body> {
+    let mut response = Response::new(whole(json));
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
-use jiff::Timestamp;
 use rest::problem::{Code, Problem};
 use rules::{DISCOVER, Event, Found, MAX_WANTED, Quest, Rule, Wanted};
 
@@ -81,7 +80,7 @@ impl Discoverer {
             identity: Identity::Known(Arc::clone(hook.principal())),
             peer: None,
             authorization: None,
-            session: Arc::new(Session::of_hook(hook.told(Timestamp::now()))),
+            session: Arc::new(Session::of_hook(hook.told().clone())),
             operation: None,
         };
         let body = serde_json::to_vec(quest).map_err(|_| failed())?;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderName;
-use jiff::Timestamp;
 use rules::{Provider, Rule};
 use serde::Serialize;
 
@@ -21,6 +21,7 @@ pub struct Hook {
     name: String,
     provider: Provider,
     rules: Vec<Rule>,
+    told: Bytes,
     principal: Arc<Principal>,
     verifier: Verifier,
     window: Duration,
@@ -71,10 +72,16 @@ impl Hook {
     ///
     /// When a secret cannot be read.
     pub(super) fn load(config: &HookConfig) -> Result<Self, HooksError> {
+        let told = rules::Hook {
+            provider: config.provider,
+            rules: config.rules.clone(),
+        };
+        let json = serde_json::to_vec(&told).expect("texts and tables of texts always serialise");
         Ok(Self {
             name: config.name.clone(),
             provider: config.provider,
-            rules: config.rules.clone(),
+            told: json.into(),
+            rules: told.rules,
             principal: Arc::new(Principal::hook(&config.name)),
             verifier: Verifier::load(config)?,
             window: config.window(),
@@ -125,13 +132,9 @@ impl Hook {
         }
     }
 
-    /// What the component is told that reads a delivery which came at `at`.
-    pub(crate) fn told(&self, at: Timestamp) -> rules::Hook {
-        rules::Hook {
-            provider: self.provider,
-            rules: self.rules.clone(),
-            received_at: at.to_string(),
-        }
+    /// What the component is told that reads its deliveries: a [`rules::Hook`], in JSON.
+    pub(crate) const fn told(&self) -> &Bytes {
+        &self.told
     }
 
     /// For how long a delivery without an id is known again by its content.

@@ -55,7 +55,7 @@ pub(super) async fn read(
         identity: Identity::Known(Arc::clone(hook.principal())),
         peer: received.peer,
         authorization: None,
-        session: Arc::new(Session::of_hook(hook.told(received.at))),
+        session: Arc::new(Session::of_hook(hook.told().clone())),
         operation: None,
     };
     let mut request = Request::new(whole(received.payload.clone()));

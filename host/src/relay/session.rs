@@ -34,7 +34,7 @@ static UNPACKED: Semaphore = Semaphore::const_new(4);
 #[derive(Debug, Default)]
 pub struct Session {
     charts: Mutex<Vec<Arc<Fetched>>>,
-    hook: Option<Box<rules::Hook>>,
+    hook: Option<Bytes>,
     /// What was read of releases.
     pub(super) kept: Kept,
     notes: AtomicUsize,
@@ -68,16 +68,16 @@ type Part = [u8; 32];
 
 impl Session {
     /// That of a request which is a delivery of a hook, or a search that one of its rules wants.
-    pub(crate) fn of_hook(hook: rules::Hook) -> Self {
+    pub(crate) fn of_hook(hook: Bytes) -> Self {
         Self {
-            hook: Some(Box::new(hook)),
+            hook: Some(hook),
             ..Self::default()
         }
     }
 
-    /// What the component is told of the hook; none if the request is none of its business.
-    pub(crate) fn hook(&self) -> Option<&rules::Hook> {
-        self.hook.as_deref()
+    /// What the component is told of the hook, in JSON; none if the request is none of its business.
+    pub(crate) const fn hook(&self) -> Option<&Bytes> {
+        self.hook.as_ref()
     }
 
     /// Remembers that the chart of `origin` is handed out.

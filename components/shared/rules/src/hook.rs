@@ -18,8 +18,6 @@ pub struct Hook {
     pub provider: Provider,
     /// Its rules, in their order.
     pub rules: Vec<Rule>,
-    /// When this delivery came, as RFC 3339 has it.
-    pub received_at: String,
 }
 
 /// The question which releases of a cluster a rule is about.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::fake::{Edge, edge};
 
 fn hook(provider: &str, rules: &Value) -> Edge {
-    let hook = json!({"provider": provider, "rules": rules, "received_at": "2026-11-24T12:00:00Z"});
+    let hook = json!({"provider": provider, "rules": rules});
     edge().document("/hook", &hook)
 }
 

@@ -46,7 +46,7 @@ async fn without_a_hook_nothing_is_read() {
 
 #[tokio::test]
 async fn a_relay_that_talks_nonsense_is_said_to() {
-    let hook = json!({"provider": "nobody", "rules": [], "received_at": ""});
+    let hook = json!({"provider": "nobody", "rules": []});
     let edge = edge().document("/hook", &hook);
     let problem = edge.post("/hooks/ci", &[], "{}").await.problem();
     assert_eq!(problem.code, Code::NotRelayed);

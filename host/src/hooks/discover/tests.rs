@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Response;
 use http_body_util::BodyExt;
+use jiff::Timestamp;
 use rest::plan::Plan;
 use rules::Candidate;
 use serde_json::{Value, json};
