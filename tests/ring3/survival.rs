@@ -28,7 +28,7 @@ fn a_hundred_operations_survive_whatever_is_killed() {
             nats: None,
             dead: Mutex::new(None),
         };
-        let script = script(10, 100)?;
+        let script = script(20_261_123, 100)?;
         println!("{}", survival::run(&world, &script, PATIENCE).await?);
         finish(edges).await
     });
@@ -50,7 +50,7 @@ fn two_edges_and_their_store_are_killed_and_nothing_is_lost_or_done_twice() {
             nats: Some(&nats),
             dead: Mutex::new(None),
         };
-        let script = script(10, 60)?;
+        let script = script(20_261_124, 60)?;
         println!("{}", survival::run(&world, &script, PATIENCE).await?);
         finish(edges).await
     });
@@ -100,13 +100,12 @@ async fn edge(stage: &Stage, name: &'static str, port: u16, operations: &str) ->
         .await
 }
 
-fn script(releases: usize, operations: usize) -> Result<Script> {
+fn script(seed: u64, operations: usize) -> Result<Script> {
     let archive = chart("web")?;
-    let seed = 20_261_124;
     Ok(Script::new(
         seed,
         "/v1/clusters/real",
-        releases,
+        10,
         operations,
         &archive,
     ))

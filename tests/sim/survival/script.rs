@@ -77,7 +77,8 @@ impl Script {
                     Deed::Upgrade,
                 ]),
             };
-            let release = format!("survivor-{lane}");
+            // Another script on the same cluster has other releases.
+            let release = format!("survivor-{seed}-{lane}");
             let mut operation =
                 Operation::new(format!("{seed}-{number}"), tiller, release, deed, &chart);
             // Some come in a burst and wait for each other, some meet what happens meanwhile.
